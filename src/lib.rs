@@ -1,0 +1,4 @@
+//! vodrm: one normalized delete API over video clouds.
+
+pub mod providers;
+pub mod sandbox;

@@ -1,0 +1,3 @@
+//! The client of this vendor, and its simulator in `sandbox`.
+
+pub mod sandbox;

@@ -1,0 +1,1 @@
+//! Kit for the vendors’ simulators.

@@ -1,6 +1,10 @@
 //! vodrm: one normalized delete API over video clouds.
 
+pub mod app;
+pub mod guard;
 pub mod journal;
 pub mod providers;
 pub mod sandbox;
+pub mod settings;
+pub mod telemetry;
 pub mod types;

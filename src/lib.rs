@@ -1,6 +1,7 @@
 //! vodrm: one normalized delete API over video clouds.
 
 pub mod app;
+pub mod dispatch;
 pub mod guard;
 pub mod journal;
 pub mod providers;

@@ -235,19 +235,52 @@ pub struct Part {
     /// A read has shown it standing before the first delete went out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub seen: bool,
-    /// When a delete went out whose effect is not known.
+    /// An open question about an earlier delete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub doubt_since: Option<Timestamp>,
-    /// The vendor may still be at work on that delete: its answer never came.
+    pub doubt: Option<Doubt>,
+}
+
+/// An open question about a delete that went out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// When the delete ended without telling its effect.
+    pub since: Timestamp,
+    /// What is open.
+    pub kind: DoubtKind,
+    /// A read has been made since; what it could not settle, another will not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unanswered: bool,
+    pub asked: bool,
+}
+
+/// What is open about a delete that went out, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DoubtKind {
+    /// The vendor said "not found" of several at once, not of which.
+    Unclear,
+    /// The vendor answered, but not what it did; it is no longer at work.
+    Answered,
+    /// No answer came; the vendor may still be at work on it.
+    Lost,
 }
 
 impl Part {
     /// A part of which nothing is known yet.
     #[must_use]
     pub fn named(name: PartName) -> Self {
-        Self { name, ending: None, seen: false, doubt_since: None, unanswered: false }
+        Self { name, ending: None, seen: false, doubt: None }
+    }
+
+    /// Whether an earlier delete of it may have worked without our knowing.
+    #[must_use]
+    pub fn may_be_gone(&self) -> bool {
+        self.doubt.as_ref().is_some_and(|doubt| doubt.kind > DoubtKind::Unclear || self.seen)
+    }
+
+    /// Whether a read could still settle it.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        self.is_open() && self.doubt.as_ref().is_some_and(|doubt| !doubt.asked)
     }
 
     /// Whether it still needs a call.
@@ -276,12 +309,6 @@ impl Progress {
     #[must_use]
     pub fn with_parts(parts: Vec<Part>) -> Self {
         Self { parts, ..Self::default() }
-    }
-
-    /// Whether some part may have been deleted without our knowing.
-    #[must_use]
-    pub fn is_doubtful(&self) -> bool {
-        self.parts.iter().any(|part| part.is_open() && part.doubt_since.is_some())
     }
 
     /// What the whole item ends with once every part has ended: `deleted` if at

@@ -1,0 +1,107 @@
+//! Whether a lane may send: open, or blocked with a reason.
+//!
+//! Faults of an account (its key, its standing with the vendor) close the gate
+//! of all its lanes; too many forbidden items in a row close one lane's. Items
+//! wait behind a closed gate and none is burnt. Who opens it again is the probe
+//! in `sweep.rs`. Its own file because lanes, the probe and the views share it.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::providers::LaneReason;
+
+/// Different items that must be forbidden in a row, with no success between
+/// them, before the lane is taken to be forbidden as a whole (API.md, Lane or item).
+pub const STRIKES: usize = 3;
+
+/// Why a gate is closed, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocked {
+    /// Why.
+    pub reason: LaneReason,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A gate.
+#[derive(Debug)]
+pub struct Gate {
+    state: watch::Sender<Option<Blocked>>,
+    strikes: Mutex<Vec<String>>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { state: watch::Sender::new(None), strikes: Mutex::default() }
+    }
+}
+
+impl Gate {
+    /// Why it is closed, if it is.
+    pub fn blocked(&self) -> Option<Blocked> {
+        *self.state.borrow()
+    }
+
+    /// Closes it; whether it was open.
+    pub fn close(&self, reason: LaneReason, since: Timestamp) -> bool {
+        self.state.send_if_modified(|state| {
+            let was_open = state.is_none();
+            if was_open {
+                *state = Some(Blocked { reason, since });
+            }
+            was_open
+        })
+    }
+
+    /// Opens it; whether it was closed.
+    pub fn open(&self) -> bool {
+        self.strikes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.state.send_if_modified(|state| state.take().is_some())
+    }
+
+    /// Waits until it is open.
+    pub async fn opened(&self) {
+        let mut seen = self.state.subscribe();
+        // The sender lives in self, so the channel cannot close while we wait.
+        while seen.wait_for(Option::is_none).await.is_err() {}
+    }
+
+    /// An item was forbidden; whether it is one too many in a row.
+    pub fn strike(&self, item: &str) -> bool {
+        let mut strikes = self.strikes.lock().unwrap_or_else(PoisonError::into_inner);
+        if strikes.iter().all(|known| known != item) {
+            strikes.push(item.to_owned());
+        }
+        strikes.len() >= STRIKES
+    }
+
+    /// The vendor did something for the account: it is not forbidden as a whole.
+    pub fn succeeded(&self) {
+        self.strikes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_different_items_in_a_row_are_one_too_many() {
+        let gate = Gate::default();
+        assert!(!gate.strike("a") && !gate.strike("a") && !gate.strike("b"));
+        gate.succeeded();
+        assert!(!gate.strike("c") && !gate.strike("d") && gate.strike("e"));
+    }
+
+    #[test]
+    fn a_gate_closes_once_and_keeps_its_first_reason() {
+        let gate = Gate::default();
+        let at = Timestamp::UNIX_EPOCH;
+        assert!(gate.close(LaneReason::Suspended, at));
+        assert!(!gate.close(LaneReason::BadCredentials, at));
+        assert_eq!(gate.blocked(), Some(Blocked { reason: LaneReason::Suspended, since: at }));
+        assert!(gate.open() && !gate.open());
+    }
+}

@@ -1,0 +1,301 @@
+//! From a checked request to journaled items, and out.
+//!
+//! Everything that can be said without a vendor is said here: which targets are
+//! duplicates, which must wait for another on the same asset, which the provider
+//! cannot serve. Then the deletion is journaled, in one commit. An item that
+//! finds a free permit is journaled as `sending` in that commit and goes out at
+//! once; the others wait in their lanes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::lane::{self, LEASE, Lane};
+use super::quota::{Quota, VendorClient};
+use super::wake::Watch;
+use super::{Dispatch, Shared};
+use crate::journal::{self, NewDeletion, NewItem, Start};
+use crate::providers::{Entry, LaneReason, Operation, Refusal};
+use crate::types::deletion::{DeletionId, DeletionSeq, IfAbsent, LaneId, Phase, Step, Wanted};
+use crate::types::target::{AccountId, Name, OperationName, Target};
+
+/// Longest `Retry-After` that a full queue answers with.
+const MOST_RETRY_AFTER_S: u64 = 3_600;
+
+/// A request that has been checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The caller's name.
+    pub requested_by: String,
+    /// The caller's reason.
+    pub reason: Option<String>,
+    /// Whether "not found" is ok.
+    pub if_absent: IfAbsent,
+    /// The targets, in input order; at least one.
+    pub wanted: Vec<Wanted>,
+    /// The caller waits for the outcome: behind a blocked lane that is pointless, so it is refused.
+    pub waits: bool,
+}
+
+/// A deletion that was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its public name.
+    pub id: DeletionId,
+    /// The journal's number.
+    pub seq: DeletionSeq,
+    /// Wakes when it ends; made before it could.
+    pub watch: Watch,
+    /// It has ended already.
+    pub finished: bool,
+}
+
+/// Why nothing was accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// A target names an account that is not configured.
+    #[error("target {index} names an unknown account")]
+    UnknownAccount {
+        /// The target's position.
+        index: usize,
+    },
+    /// Values that a provider would read as something else.
+    #[error("{} fields are invalid", .0.len())]
+    Invalid(Vec<InvalidField>),
+    /// A lane is blocked and the caller would wait.
+    #[error("account {account} is blocked: {}", reason.as_str())]
+    Blocked {
+        /// The account.
+        account: AccountId,
+        /// Why.
+        reason: LaneReason,
+    },
+    /// A lane's queue is full.
+    #[error("{waiting} items wait in lane {lane} already")]
+    QueueFull {
+        /// The lane.
+        lane: LaneId,
+        /// Items that wait in it.
+        waiting: u64,
+        /// Seconds until there should be room.
+        retry_after_s: u64,
+    },
+    /// The service is stopping.
+    #[error("the service is stopping")]
+    Stopping,
+    /// The journal could not be written.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+}
+
+/// A field of a target that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidField {
+    /// The target's position.
+    pub index: usize,
+    /// The field as a JSON Pointer below the target.
+    pub field: String,
+    /// What is wrong, and the fix.
+    pub message: String,
+}
+
+type Direct = (Quota<VendorClient>, OwnedSemaphorePermit);
+
+impl Dispatch {
+    /// Accepts a request: on disk before this returns, and before anything is sent.
+    pub async fn submit(&self, request: Request) -> Result<Accepted, SubmitError> {
+        let shared = &self.shared;
+        if self.is_stopping() {
+            return Err(SubmitError::Stopping);
+        }
+        let mut starts = plan(shared, &request.wanted)?;
+        if request.waits {
+            refuse_blocked(shared, &request.wanted, &starts)?;
+        }
+        let direct = take_free_permits(shared, &request.wanted, &mut starts);
+        let places = reserve(shared, &request.wanted, &starts)?;
+        let id = DeletionId::new();
+        let watch = shared.wakes.subscribe(&id);
+        let items = request.wanted.into_iter().zip(starts);
+        let deletion = NewDeletion {
+            id: id.clone(),
+            requested_by: request.requested_by,
+            reason: request.reason,
+            if_absent: request.if_absent,
+            items: items.map(|(wanted, start)| NewItem { wanted, start }).collect(),
+        };
+        let appended =
+            shared.journal.append(deletion).await.inspect_err(|error| shared.journal_failed(error))?;
+        shared.journal_works();
+        places.keep();
+        send(shared, direct, appended.claimed);
+        Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished })
+    }
+}
+
+/// How each item starts, as far as it is known before a permit is looked for. Pure but for the lookups.
+fn plan(shared: &Shared, wanted: &[Wanted]) -> Result<Vec<Start>, SubmitError> {
+    let mut invalid = Vec::new();
+    let mut leaders: HashMap<Target, u32> = HashMap::with_capacity(wanted.len());
+    let mut last_of_asset: HashMap<(AccountId, Name), u32> = HashMap::with_capacity(wanted.len());
+    let mut starts = Vec::with_capacity(wanted.len());
+    for (index, one) in wanted.iter().enumerate() {
+        let target = &one.target;
+        let account = shared.accounts.get(&target.account).ok_or(SubmitError::UnknownAccount { index })?;
+        let position = u32::try_from(index).unwrap_or(u32::MAX);
+        let provider = account.provider.as_ref();
+        let start = match provider.route(target) {
+            Err(Refusal::Invalid { field, message }) => {
+                invalid.push(InvalidField { index, field, message });
+                continue;
+            }
+            Err(unsupported) => Start::Ended(super::refused(provider, &unsupported)),
+            Ok(_) if leaders.contains_key(&target.identity()) => {
+                let leader = leaders.get(&target.identity()).copied().unwrap_or_default();
+                Start::Follows { leader }
+            }
+            Ok(route) => {
+                leaders.insert(target.identity(), position);
+                let step = match route.resolve {
+                    Some((read, _)) => step(provider, read, Phase::Resolve, target, &route.parts),
+                    None => step(provider, route.delete, Phase::Delete, target, &route.parts),
+                };
+                // Different targets on one asset run one after another, in order.
+                match last_of_asset.insert((target.account.clone(), target.name.clone()), position) {
+                    Some(earlier) => Start::After { earlier, step },
+                    None => Start::Waits(step),
+                }
+            }
+        };
+        starts.push(start);
+    }
+    if invalid.is_empty() { Ok(starts) } else { Err(SubmitError::Invalid(invalid)) }
+}
+
+fn step(
+    provider: &dyn crate::providers::Provider,
+    operation: &'static Operation,
+    phase: Phase,
+    target: &Target,
+    parts: &[crate::types::deletion::PartName],
+) -> Step {
+    let entry = Entry { target: target.clone(), asset: None, parts: parts.to_vec() };
+    let group = provider.group(operation, &entry);
+    Step { operation: OperationName::known(operation.name), phase, group }
+}
+
+fn refuse_blocked(shared: &Shared, wanted: &[Wanted], starts: &[Start]) -> Result<(), SubmitError> {
+    for (one, start) in wanted.iter().zip(starts) {
+        if matches!(start, Start::Ended(_) | Start::Follows { .. }) {
+            continue;
+        }
+        let account = &one.target.account;
+        let Some(route) = shared.accounts.get(account).and_then(|a| a.provider.route(&one.target).ok())
+        else {
+            continue;
+        };
+        let operations = [Some(route.delete), route.resolve.map(|(read, _)| read)];
+        for operation in operations.into_iter().flatten() {
+            if let Some(blocked) = shared.lane(account, operation.name).and_then(|lane| lane.blocked()) {
+                return Err(SubmitError::Blocked { account: account.clone(), reason: blocked.reason });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lane_of<'a>(shared: &'a Shared, target: &Target, start: &Start) -> Option<&'a Arc<Lane>> {
+    match start {
+        Start::Waits(step) | Start::Sends { step, .. } => {
+            shared.lane(&target.account, step.operation.as_str())
+        }
+        Start::Ended(_) | Start::Follows { .. } | Start::After { .. } => None,
+    }
+}
+
+/// Turns waiting items into sending ones where a lane is idle and a permit is free: one call's worth a lane.
+fn take_free_permits(shared: &Shared, wanted: &[Wanted], starts: &mut [Start]) -> HashMap<LaneId, Direct> {
+    let mut direct: HashMap<LaneId, Direct> = HashMap::new();
+    let mut tried: HashMap<LaneId, Option<(String, usize)>> = HashMap::new();
+    for (one, start) in wanted.iter().zip(starts) {
+        let Some(lane) = lane_of(shared, &one.target, start) else { continue };
+        let Start::Waits(step) = start else { continue };
+        let room = tried.entry(lane.id.clone()).or_insert_with(|| {
+            let client = lane.try_client()?;
+            direct.insert(lane.id.clone(), client);
+            Some((step.group.clone(), lane.operation.items_per_call))
+        });
+        if let Some((group, left)) = room
+            && *group == step.group
+            && *left > 0
+        {
+            *left -= 1;
+            *start = Start::Sends { step: step.clone(), lease: LEASE };
+        }
+    }
+    direct
+}
+
+/// Places in the lanes' queues; given back unless kept.
+struct Places {
+    held: Vec<(Arc<Lane>, u64)>,
+}
+
+impl Places {
+    /// The items are journaled: the lanes may come for them.
+    fn keep(mut self) {
+        for (lane, _) in self.held.drain(..) {
+            lane.wake();
+        }
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        self.held.iter().for_each(|(lane, items)| lane.leave(*items));
+    }
+}
+
+fn reserve(shared: &Shared, wanted: &[Wanted], starts: &[Start]) -> Result<Places, SubmitError> {
+    let mut needed: HashMap<LaneId, (Arc<Lane>, u64)> = HashMap::new();
+    for (one, start) in wanted.iter().zip(starts) {
+        if let (Start::Waits(_), Some(lane)) = (start, lane_of(shared, &one.target, start)) {
+            needed.entry(lane.id.clone()).or_insert_with(|| (Arc::clone(lane), 0)).1 += 1;
+        }
+    }
+    let mut places = Places { held: Vec::with_capacity(needed.len()) };
+    for (lane, items) in needed.into_values() {
+        lane.reserve(items, shared.queue_depth).map_err(|waiting| SubmitError::QueueFull {
+            lane: lane.id.clone(),
+            waiting,
+            retry_after_s: time_to_drain_s(&lane, waiting),
+        })?;
+        places.held.push((lane, items));
+    }
+    Ok(places)
+}
+
+/// Seconds until a lane has worked off what waits, at its present rate.
+fn time_to_drain_s(lane: &Lane, waiting: u64) -> u64 {
+    let per_second =
+        lane.bucket().rate_now * f64::from(u32::try_from(lane.operation.items_per_call).unwrap_or(u32::MAX));
+    let waiting = f64::from(u32::try_from(waiting).unwrap_or(u32::MAX));
+    let seconds = std::time::Duration::try_from_secs_f64(waiting / per_second)
+        .map_or(MOST_RETRY_AFTER_S, |d| d.as_secs());
+    seconds.clamp(1, MOST_RETRY_AFTER_S)
+}
+
+/// Sends what was journaled as sending, a call a lane.
+fn send(shared: &Arc<Shared>, direct: HashMap<LaneId, Direct>, claimed: Vec<journal::Claimed>) {
+    let mut by_lane: HashMap<LaneId, Vec<journal::Claimed>> = HashMap::with_capacity(direct.len());
+    for item in claimed {
+        let id = LaneId { account: item.target.account.clone(), operation: item.step.operation.clone() };
+        by_lane.entry(id).or_default().push(item);
+    }
+    for (id, (client, place)) in direct {
+        if let (Some(lane), Some(items)) = (shared.lanes.get(&id), by_lane.remove(&id)) {
+            shared.tasks.spawn(lane::deliver(Arc::clone(shared), Arc::clone(lane), client, place, items));
+        }
+    }
+}

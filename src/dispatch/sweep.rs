@@ -1,0 +1,72 @@
+//! The one timer loop: lost leases, blocked lanes, a journal that failed.
+//!
+//! Looks every few seconds and acts only where something is overdue. Its own
+//! file so that no other loop has to wake up by the clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Shared, lane};
+use crate::journal::{Claimed, Rescue};
+use crate::types::deletion::LaneId;
+
+/// How often it looks. FAULTS.md, 14: lost leases are found within 15 s.
+const PERIOD: Duration = Duration::from_secs(5);
+/// How often a blocked account is probed (API.md, Lane or item).
+const PROBE_EVERY: Duration = Duration::from_secs(60);
+/// Items taken back in one step.
+const RESCUE_STEP: usize = 1_000;
+
+/// The loop. Ends when the service stops.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut probed = shared.clock.uptime();
+    loop {
+        tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            () = shared.clock.sleep(PERIOD) => {}
+        }
+        if !shared.is_healthy() && shared.journal.check().await.is_ok() {
+            shared.journal_works();
+        }
+        if let Err(error) = take_back(&shared, Rescue::Expired).await {
+            shared.journal_failed(&error);
+        }
+        if shared.clock.uptime().saturating_sub(probed) >= PROBE_EVERY {
+            probed = shared.clock.uptime();
+            for account in shared.accounts.values().filter(|account| shared.is_blocked(account)) {
+                shared.probe(account).await;
+            }
+        }
+        for (id, lane) in &shared.lanes {
+            shared.show_depth(id, lane);
+        }
+    }
+}
+
+/// Takes back items whose sender is gone and lets them go on.
+pub(super) async fn take_back(shared: &Arc<Shared>, which: Rescue) -> Result<usize, crate::journal::Error> {
+    let mut all = 0;
+    loop {
+        let items = shared.journal.rescue(which, RESCUE_STEP, lane::LEASE).await?;
+        let taken = items.len();
+        all += taken;
+        let mut by_lane: BTreeMap<LaneId, Vec<Claimed>> = BTreeMap::new();
+        for item in items {
+            let id = LaneId { account: item.target.account.clone(), operation: item.step.operation.clone() };
+            by_lane.entry(id).or_default().push(item);
+        }
+        for (id, items) in by_lane {
+            match shared.lanes.get(&id) {
+                Some(lane) => lane::take_back(shared, lane, items).await,
+                None => tracing::error!(lane = %id, items = items.len(),
+                    "the journal holds items of an account or operation that is not configured; they wait"),
+            }
+        }
+        // With `All`, items of lanes that are gone come up again and again: one round is enough for them.
+        if taken < RESCUE_STEP || which == Rescue::All {
+            return Ok(all);
+        }
+    }
+}

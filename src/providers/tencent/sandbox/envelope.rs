@@ -61,7 +61,10 @@ pub(super) fn success(fields: Map<String, Value>, request_id: String) -> Reply {
 /// wants another status (the page: do not look for 404 or 429, they carry no API meaning).
 pub(super) fn error(status: u16, refusal: &Refusal, request_id: &str) -> Reply {
     let error = json!({ "Code": refusal.code, "Message": refusal.message });
-    Reply::json(status, &json!({ "Response": { "Error": error, "RequestId": request_id } }))
+    Reply::json(
+        status,
+        &json!({ "Response": { "Error": error, "RequestId": request_id } }),
+    )
 }
 
 /// `{"code": …, "message": "…", "codeDesc": "…"}`: what an older front can send, also with HTTP 200.

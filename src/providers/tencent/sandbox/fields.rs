@@ -30,17 +30,27 @@ pub(super) struct Field {
 }
 
 const fn needed(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind, required: true }
+    Field {
+        name,
+        kind,
+        required: true,
+    }
 }
 
 const fn optional(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind, required: false }
+    Field {
+        name,
+        kind,
+        required: false,
+    }
 }
 
 /// `DeleteParts[]`. `Type` is checked by the operation: the schema calls it optional, an item without it is
 /// still invalid.
-const DELETE_PART: &[Field] =
-    &[optional("Type", Kind::Text), optional("Definition", Kind::Integer)];
+const DELETE_PART: &[Field] = &[
+    optional("Type", Kind::Text),
+    optional("Definition", Kind::Integer),
+];
 
 pub(super) const DELETE_MEDIA: &[Field] = &[
     needed("FileId", Kind::Text),
@@ -60,11 +70,15 @@ pub(super) const FORBID_MEDIA_DISTRIBUTION: &[Field] = &[
     optional("SubAppId", Kind::Unsigned),
 ];
 
-pub(super) const DESCRIBE_SUB_APP_IDS: &[Field] =
-    &[optional("Offset", Kind::Unsigned), optional("Limit", Kind::Unsigned)];
+pub(super) const DESCRIBE_SUB_APP_IDS: &[Field] = &[
+    optional("Offset", Kind::Unsigned),
+    optional("Limit", Kind::Unsigned),
+];
 
-pub(super) const REFRESH_URL_CACHE: &[Field] =
-    &[needed("Urls", Kind::Texts), optional("SubAppId", Kind::Unsigned)];
+pub(super) const REFRESH_URL_CACHE: &[Field] = &[
+    needed("Urls", Kind::Texts),
+    optional("SubAppId", Kind::Unsigned),
+];
 
 /// Checked parameters: every value has the type that the action takes.
 #[derive(Debug)]
@@ -95,7 +109,10 @@ impl Arguments {
     }
 
     pub(super) fn objects(&self, name: &str) -> &[Value] {
-        self.0.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        self.0
+            .get(name)
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
     }
 }
 
@@ -124,7 +141,9 @@ impl Check {
             };
             checked.insert(name, self.value(field.kind, value, &path)?);
         }
-        let missing = fields.iter().find(|field| field.required && !checked.contains_key(field.name));
+        let missing = fields
+            .iter()
+            .find(|field| field.required && !checked.contains_key(field.name));
         match missing {
             // An empty list disappears when it is flattened, so in that form it cannot be told from none.
             Some(field) if !self.typed && matches!(field.kind, Kind::Texts) => {
@@ -143,7 +162,11 @@ impl Check {
         };
         match kind {
             Kind::Text => {
-                if value.is_string() { Ok(value) } else { wrong("String") }
+                if value.is_string() {
+                    Ok(value)
+                } else {
+                    wrong("String")
+                }
             }
             Kind::Integer => match self.number(&value, str::parse::<i64>) {
                 Some(number) if number.is_i64() => Ok(number),
@@ -154,15 +177,25 @@ impl Check {
                 _ => wrong("Integer"),
             },
             Kind::Texts => match value {
-                Value::Array(items) if items.iter().all(Value::is_string) => Ok(Value::Array(items)),
+                Value::Array(items) if items.iter().all(Value::is_string) => {
+                    Ok(Value::Array(items))
+                }
                 _ => wrong("Array of String"),
             },
             Kind::Objects(fields) => {
-                let Value::Array(items) = value else { return wrong("Array of Object") };
+                let Value::Array(items) = value else {
+                    return wrong("Array of Object");
+                };
                 let mut checked = Vec::new();
                 for (at, item) in items.into_iter().enumerate() {
-                    let Value::Object(item) = item else { return wrong("Array of Object") };
-                    checked.push(Value::Object(self.object(fields, item, &format!("{path}.{at}."))?));
+                    let Value::Object(item) = item else {
+                        return wrong("Array of Object");
+                    };
+                    checked.push(Value::Object(self.object(
+                        fields,
+                        item,
+                        &format!("{path}.{at}."),
+                    )?));
                 }
                 Ok(Value::Array(checked))
             }

@@ -90,7 +90,11 @@ impl Library {
     }
 
     /// Changes one stored media.
-    pub(super) fn change<T>(&self, file_id: &str, change: impl FnOnce(&mut Media) -> T) -> Option<T> {
+    pub(super) fn change<T>(
+        &self,
+        file_id: &str,
+        change: impl FnOnce(&mut Media) -> T,
+    ) -> Option<T> {
         let mut media = self.locked();
         let one = media.get_mut(file_id).filter(|one| one.is_stored())?;
         Some(change(one))

@@ -115,7 +115,10 @@ pub(super) struct Choice {
 
 impl Choice {
     pub(super) fn takes(self, part: &Part) -> bool {
-        part.kind == self.kind && self.definition.is_none_or(|wanted| wanted == part.definition)
+        part.kind == self.kind
+            && self
+                .definition
+                .is_none_or(|wanted| wanted == part.definition)
     }
 }
 
@@ -240,10 +243,17 @@ impl Media {
     pub(super) fn make(&mut self, kind: PartKind, definition: i64) -> u32 {
         let mut parts = self.parts.to_vec();
         let same = |part: &Part| part.kind == kind && part.definition == definition;
-        let last = parts.iter().filter(|part| same(part)).map(|part| part.generation).max();
+        let last = parts
+            .iter()
+            .filter(|part| same(part))
+            .map(|part| part.generation)
+            .max();
         let generation = last.unwrap_or(0) + 1;
         parts.retain(|part| !same(part));
-        let made = Part { generation, ..Part::new(kind, definition) };
+        let made = Part {
+            generation,
+            ..Part::new(kind, definition)
+        };
         parts.push(made);
         self.parts = parts.into();
         generation

@@ -29,6 +29,9 @@ pub mod seed;
 
 mod envelope;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Value, json};
@@ -96,7 +99,9 @@ impl TencentVod {
 
     /// Starts or ends a processing task on a stored media; false if there is no such media.
     pub fn set_busy(&self, file_id: &str, busy: bool) -> bool {
-        self.library.change(file_id, |media| media.busy = busy).is_some()
+        self.library
+            .change(file_id, |media| media.busy = busy)
+            .is_some()
     }
 
     /// How many media are stored, in all applications.
@@ -131,7 +136,9 @@ impl TencentVod {
         let account = if desk.fast() {
             verify::claimed(&call).unwrap_or_default()
         } else {
-            verify::verify(&call, &options.keys, desk.now)?.account.as_str()
+            verify::verify(&call, &options.keys, desk.now)?
+                .account
+                .as_str()
         };
         let version = call.version().ok_or_else(|| Refusal::missing("Version"))?;
         if version != VERSION {
@@ -153,7 +160,11 @@ impl TencentVod {
         let (given, typed) = call.parameters()?;
         let arguments = Arguments::check(operation.fields, given, typed, options.nulls)?;
         let now_ms = desk.now.as_millisecond();
-        let bench = Bench { library: &self.library, options, now_ms };
+        let bench = Bench {
+            library: &self.library,
+            options,
+            now_ms,
+        };
         (operation.run)(bench, &arguments)
     }
 }
@@ -166,18 +177,29 @@ impl Vendor for TencentVod {
     fn peek(&self, request: &Received) -> Peek {
         let Ok(call) = Call::open(request) else {
             let operation = request.header("x-tc-action").unwrap_or_default();
-            return Peek { operation: operation.to_owned(), ..Peek::default() };
+            return Peek {
+                operation: operation.to_owned(),
+                ..Peek::default()
+            };
         };
         let operation = call.action().unwrap_or_default().to_owned();
-        let given = call.parameters().map(|(given, _)| given).unwrap_or_default();
+        let given = call
+            .parameters()
+            .map(|(given, _)| given)
+            .unwrap_or_default();
         let texts = |name: &str| match given.get(name) {
             Some(Value::String(text)) => vec![text.clone()],
-            Some(Value::Array(items)) => {
-                items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-            }
+            Some(Value::Array(items)) => items
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
             _ => Vec::new(),
         };
-        let ids = ["FileId", "FileIds", "Urls"].into_iter().flat_map(texts).collect();
+        let ids = ["FileId", "FileIds", "Urls"]
+            .into_iter()
+            .flat_map(texts)
+            .collect();
         Peek {
             operation,
             ids,
@@ -209,7 +231,10 @@ impl Vendor for TencentVod {
     fn refuse(&self, fault: &VendorFault, _: &Received) -> Reply {
         let throttle = self.current().throttle_code.code();
         let code = fault.code.as_deref().unwrap_or(throttle);
-        let message = fault.message.clone().unwrap_or_else(|| format!("Scripted: {code}."));
+        let message = fault
+            .message
+            .clone()
+            .unwrap_or_else(|| format!("Scripted: {code}."));
         let refusal = Refusal::new(code, message);
         let status = fault.status.unwrap_or(200);
         match fault.envelope {
@@ -221,17 +246,23 @@ impl Vendor for TencentVod {
     }
 
     fn assets(&self) -> Value {
-        let listed = self.library.assets(MAX_LISTED).into_iter().map(|(id, media)| {
-            let parts = media.stored_parts().map(|part| format!("{}:{}", part.kind.name(), part.definition));
-            json!({
-                "FileId": id,
-                "SubAppId": media.sub_app_id,
-                "Parts": parts.collect::<Vec<String>>(),
-                "Forbidden": media.forbidden,
-                "Busy": media.busy,
-                "Locked": media.locked,
-            })
-        });
+        let listed = self
+            .library
+            .assets(MAX_LISTED)
+            .into_iter()
+            .map(|(id, media)| {
+                let parts = media
+                    .stored_parts()
+                    .map(|part| format!("{}:{}", part.kind.name(), part.definition));
+                json!({
+                    "FileId": id,
+                    "SubAppId": media.sub_app_id,
+                    "Parts": parts.collect::<Vec<String>>(),
+                    "Forbidden": media.forbidden,
+                    "Busy": media.busy,
+                    "Locked": media.locked,
+                })
+            });
         json!({ "stored": self.library.stored(), "media": listed.collect::<Vec<Value>>() })
     }
 

@@ -39,7 +39,10 @@ pub(super) struct Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, effects: Vec::new() }
+        Self {
+            refusal,
+            effects: Vec::new(),
+        }
     }
 }
 
@@ -63,7 +66,12 @@ pub(super) struct Operation {
 
 /// The actions that there are. The API has 241; these are the ones a delete service needs.
 pub(super) const OPERATIONS: &[Operation] = &[
-    Operation { name: "DeleteMedia", limit: 100, fields: fields::DELETE_MEDIA, run: delete_media },
+    Operation {
+        name: "DeleteMedia",
+        limit: 100,
+        fields: fields::DELETE_MEDIA,
+        run: delete_media,
+    },
     Operation {
         name: "DescribeMediaInfos",
         limit: 100,
@@ -121,11 +129,16 @@ fn delete_media(bench: Bench<'_>, arguments: &Arguments) -> Result<Done, Refused
             };
             // Refused things were not looked at; missing ones were asked for and came to nothing.
             let effects = match untaken {
-                Untaken::Unknown | Untaken::Gone | Untaken::PartMissing => in_vain(file_id, &choices),
+                Untaken::Unknown | Untaken::Gone | Untaken::PartMissing => {
+                    in_vain(file_id, &choices)
+                }
                 Untaken::Locked | Untaken::Busy => Vec::new(),
             };
             let message = "The media cannot be deleted.";
-            Err(Refused { refusal: Refusal::new(code, message), effects })
+            Err(Refused {
+                refusal: Refusal::new(code, message),
+                effects,
+            })
         }
     }
 }
@@ -138,14 +151,18 @@ fn choices(options: &Options, arguments: &Arguments) -> Result<Vec<Choice>, Refu
         // "an item without Type is invalid"; the page names no code, this one is in the VOD list.
         let name = name.ok_or_else(|| bad_type("An item of DeleteParts has no Type."))?;
         let kind = PartKind::named(name).filter(|kind| options.mps_parts || !kind.is_mps());
-        let kind = kind.ok_or_else(|| bad_type("The Type of an item of DeleteParts is unknown."))?;
+        let kind =
+            kind.ok_or_else(|| bad_type("The Type of an item of DeleteParts is unknown."))?;
         let definition = item.get("Definition").and_then(Value::as_i64).unwrap_or(0);
         if definition < 0 {
             let message = "The Definition of an item of DeleteParts is negative.";
             return Err(Refusal::new("InvalidParameterValue.Definition", message));
         }
         // "absent or 0 = all of that type".
-        Ok(Choice { kind, definition: (definition != 0).then_some(definition) })
+        Ok(Choice {
+            kind,
+            definition: (definition != 0).then_some(definition),
+        })
     };
     arguments.objects("DeleteParts").iter().map(one).collect()
 }
@@ -169,12 +186,14 @@ fn application(options: &Options, arguments: &Arguments) -> Result<Option<u64>, 
     }
     match options.wrong_sub_app_id {
         WrongSubAppId::NotFound => Ok(None),
-        WrongSubAppId::SubAppId => {
-            Err(Refusal::new("InvalidParameterValue.SubAppId", "SubAppId is invalid."))
-        }
-        WrongSubAppId::UnauthorizedOperation => {
-            Err(Refusal::new("UnauthorizedOperation", "The application is not yours."))
-        }
+        WrongSubAppId::SubAppId => Err(Refusal::new(
+            "InvalidParameterValue.SubAppId",
+            "SubAppId is invalid.",
+        )),
+        WrongSubAppId::UnauthorizedOperation => Err(Refusal::new(
+            "UnauthorizedOperation",
+            "The application is not yours.",
+        )),
     }
 }
 
@@ -182,15 +201,24 @@ fn application(options: &Options, arguments: &Arguments) -> Result<Option<u64>, 
 fn file_ids<'a>(arguments: &'a Arguments) -> Result<Vec<&'a str>, Refusal> {
     let ids = arguments.texts("FileIds").unwrap_or_default();
     if ids.is_empty() {
-        return Err(Refusal::new("InvalidParameterValue.FileIdsEmpty", "FileIds is empty."));
+        return Err(Refusal::new(
+            "InvalidParameterValue.FileIdsEmpty",
+            "FileIds is empty.",
+        ));
     }
     if ids.len() > MAX_LIST {
         let message = format!("FileIds has {} ids, {MAX_LIST} are allowed.", ids.len());
-        return Err(Refusal::new("InvalidParameterValue.FileIdsOverLimit", message));
+        return Err(Refusal::new(
+            "InvalidParameterValue.FileIdsOverLimit",
+            message,
+        ));
     }
     let bad = |id: &&&str| id.is_empty() || id.len() > MAX_FILE_ID;
     if ids.iter().find(bad).is_some() {
-        return Err(Refusal::new("InvalidParameterValue.FileIds", "FileIds has an invalid id."));
+        return Err(Refusal::new(
+            "InvalidParameterValue.FileIds",
+            "FileIds has an invalid id.",
+        ));
     }
     let mut unique = Vec::new();
     for id in ids {
@@ -238,9 +266,15 @@ fn forbid_media_distribution(bench: Bench<'_>, arguments: &Arguments) -> Result<
     let application = application(bench.options, arguments)?;
     let change = |id: &&str| {
         let here = application.is_some_and(|application| {
-            bench.library.read(application, id, bench.now_ms, |media| media.is_stored()) == Some(true)
+            bench
+                .library
+                .read(application, id, bench.now_ms, |media| media.is_stored())
+                == Some(true)
         });
-        here && bench.library.change(id, |media| media.forbidden = forbid).is_some()
+        here && bench
+            .library
+            .change(id, |media| media.forbidden = forbid)
+            .is_some()
     };
     let missing: Vec<&str> = ids.into_iter().filter(|id| !change(id)).collect();
     Ok(read_only(json!({ "NotExistFileIdSet": missing })))
@@ -260,7 +294,9 @@ fn describe_sub_app_ids(_: Bench<'_>, arguments: &Arguments) -> Result<Done, Ref
     });
     let listed: Vec<Value> = all.skip(size(offset)).take(size(limit)).collect();
     let total = seed::SUB_APPS.len();
-    Ok(read_only(json!({ "SubAppIdInfoSet": listed, "TotalCount": total })))
+    Ok(read_only(
+        json!({ "SubAppIdInfoSet": listed, "TotalCount": total }),
+    ))
 }
 
 /// Takes 1 to 20 full URLs and answers with nothing: there is no task and no status to ask for.
@@ -278,7 +314,10 @@ fn refresh_url_cache(bench: Bench<'_>, arguments: &Arguments) -> Result<Done, Re
 }
 
 fn only(effects: Vec<Effect>) -> Done {
-    Done { fields: Map::new(), effects }
+    Done {
+        fields: Map::new(),
+        effects,
+    }
 }
 
 fn read_only(fields: Value) -> Done {
@@ -286,7 +325,10 @@ fn read_only(fields: Value) -> Done {
         Value::Object(fields) => fields,
         _ => Map::new(),
     };
-    Done { fields, effects: Vec::new() }
+    Done {
+        fields,
+        effects: Vec::new(),
+    }
 }
 
 /// `TranscodeFiles:100010`, and `#2` when that definition was made a second time.
@@ -299,15 +341,22 @@ fn part_effects(file_id: &str, choices: &[Choice], taken: &[Part]) -> Vec<Effect
         let name = format!("{}:{}{again}", part.kind.name(), part.definition);
         Effect::part(file_id, name, true)
     });
-    let empty = choices.iter().filter(|choice| !taken.iter().any(|part| choice.takes(part)));
-    effective.chain(empty.map(|choice| asked(file_id, *choice))).collect()
+    let empty = choices
+        .iter()
+        .filter(|choice| !taken.iter().any(|part| choice.takes(part)));
+    effective
+        .chain(empty.map(|choice| asked(file_id, *choice)))
+        .collect()
 }
 
 fn in_vain(file_id: &str, choices: &[Choice]) -> Vec<Effect> {
     if choices.is_empty() {
         return vec![Effect::whole(file_id, false)];
     }
-    choices.iter().map(|choice| asked(file_id, *choice)).collect()
+    choices
+        .iter()
+        .map(|choice| asked(file_id, *choice))
+        .collect()
 }
 
 fn asked(file_id: &str, choice: Choice) -> Effect {

@@ -93,7 +93,9 @@ pub(super) fn video_parts() -> Vec<Part> {
     let transcodes = TRANSCODES.into_iter().chain([MASTER_PLAYLIST]);
     parts.extend(transcodes.map(|definition| Part::new(PartKind::TranscodeFiles, definition)));
     let adaptives = ADAPTIVES.into_iter();
-    parts.extend(adaptives.map(|definition| Part::new(PartKind::AdaptiveDynamicStreamingFiles, definition)));
+    parts.extend(
+        adaptives.map(|definition| Part::new(PartKind::AdaptiveDynamicStreamingFiles, definition)),
+    );
     parts.push(Part::new(PartKind::WechatPublishFiles, 0));
     parts.push(Part::new(PartKind::WechatMiniProgramPublishFiles, 0));
     parts
@@ -115,8 +117,14 @@ pub(super) fn keys() -> BTreeMap<String, Key> {
     let long_ago = Some(jiff::Timestamp::UNIX_EPOCH);
     [
         (SECRET_ID, permanent),
-        (TEMPORARY_SECRET_ID, temporary(TEMPORARY_SECRET_KEY, TEMPORARY_TOKEN, None)),
-        (EXPIRED_SECRET_ID, temporary(EXPIRED_SECRET_KEY, EXPIRED_TOKEN, long_ago)),
+        (
+            TEMPORARY_SECRET_ID,
+            temporary(TEMPORARY_SECRET_KEY, TEMPORARY_TOKEN, None),
+        ),
+        (
+            EXPIRED_SECRET_ID,
+            temporary(EXPIRED_SECRET_KEY, EXPIRED_TOKEN, long_ago),
+        ),
     ]
     .map(|(id, key)| (id.to_owned(), key))
     .into()
@@ -140,8 +148,9 @@ pub(super) fn library() -> HashMap<String, Media> {
     let mut with_mps = video_parts();
     with_mps.extend(PartKind::ALL[5..].iter().map(|kind| Part::new(*kind, 30)));
 
-    let mut media: HashMap<String, Media> =
-        (0..VIDEOS).map(|n| (video(n), video_of(SUB_APP_MAIN))).collect();
+    let mut media: HashMap<String, Media> = (0..VIDEOS)
+        .map(|n| (video(n), video_of(SUB_APP_MAIN)))
+        .collect();
     let special = [
         (AUDIO, main(Category::Audio, audio)),
         (IMAGE, main(Category::Image, original())),

@@ -144,10 +144,13 @@ pub(super) fn v1_string_to_sign(method: &str, host: &str, pairs: &[(String, Stri
 #[must_use]
 pub(super) fn v1_signature(method: V1Method, secret_key: &str, string_to_sign: &str) -> String {
     match method {
-        V1Method::HmacSha1 => STANDARD.encode(hmac_sha1(secret_key.as_bytes(), string_to_sign.as_bytes())),
-        V1Method::HmacSha256 => {
-            STANDARD.encode(hmac_sha256(secret_key.as_bytes(), string_to_sign.as_bytes()))
+        V1Method::HmacSha1 => {
+            STANDARD.encode(hmac_sha1(secret_key.as_bytes(), string_to_sign.as_bytes()))
         }
+        V1Method::HmacSha256 => STANDARD.encode(hmac_sha256(
+            secret_key.as_bytes(),
+            string_to_sign.as_bytes(),
+        )),
     }
 }
 

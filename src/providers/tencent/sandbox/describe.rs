@@ -1,7 +1,7 @@
-//! What DescribeMediaInfos says about one media.
+//! What `DescribeMediaInfos` says about one media.
 //!
 //! Its own file because the answer has its own traps, taken from section 4.1 of the page: sections that were
-//! not asked for are `null`, TranscodeSet lists the original as Definition 0, and WeChat copies are listed
+//! not asked for are `null`, `TranscodeSet` lists the original as Definition 0, and `WeChat` copies are listed
 //! nowhere.
 //!
 //! Does not know applications, ids that are missing, or deletes.
@@ -88,16 +88,16 @@ impl Page<'_> {
             }),
             "transcodeInfo" => self.transcodes(),
             "adaptiveDynamicStreamingInfo" => self.adaptives(),
-            "snapshotByTimeOffsetInfo" if self.media.snapshots => json!({
+            "snapshotByTimeOffsetInfo" if self.media.has_snapshots() => json!({
                 "SnapshotByTimeOffsetSet": [{
                     "Definition": 10,
                     "PicInfoSet": [{ "TimeOffset": 0, "Url": self.url("shots/10_0.jpg") }],
                 }],
             }),
-            "sampleSnapshotInfo" if self.media.snapshots => json!({
+            "sampleSnapshotInfo" if self.media.has_snapshots() => json!({
                 "SampleSnapshotSet": [{ "Definition": 10, "ImageUrlSet": [self.url("samples/10_0.jpg")] }],
             }),
-            "imageSpriteInfo" if self.media.snapshots => json!({
+            "imageSpriteInfo" if self.media.has_snapshots() => json!({
                 "ImageSpriteSet": [{
                     "Definition": 10,
                     "ImageUrlSet": [self.url("sprites/10_0.jpg")],

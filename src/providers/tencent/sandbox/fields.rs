@@ -176,12 +176,14 @@ impl Check {
                 Some(number) if number.is_u64() => Ok(number),
                 _ => wrong("Integer"),
             },
-            Kind::Texts => match value {
-                Value::Array(items) if items.iter().all(Value::is_string) => {
-                    Ok(Value::Array(items))
+            Kind::Texts => {
+                let items = value.as_array();
+                if items.is_some_and(|items| items.iter().all(Value::is_string)) {
+                    Ok(value)
+                } else {
+                    wrong("Array of String")
                 }
-                _ => wrong("Array of String"),
-            },
+            }
             Kind::Objects(fields) => {
                 let Value::Array(items) = value else {
                     return wrong("Array of Object");
@@ -208,10 +210,9 @@ impl Check {
         value: &Value,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Value> {
-        match value {
-            Value::Number(_) if self.typed => Some(value.clone()),
-            Value::String(text) if !self.typed => parse(text).ok().map(Into::into),
-            _ => None,
+        if self.typed {
+            return value.is_number().then(|| value.clone());
         }
+        parse(value.as_str()?).ok().map(Into::into)
     }
 }

@@ -1,7 +1,7 @@
 //! One media of the simulated application: its parts, and what a delete takes from it.
 //!
 //! Its own file because the rules of "which parts does this selection mean" are the heart of the vendor's
-//! DeleteMedia page and deserve to be read alone. Deleted parts keep a mark until reads stop showing them,
+//! `DeleteMedia` page and deserve to be read alone. Deleted parts keep a mark until reads stop showing them,
 //! since the vendor may remove files after it has answered.
 //!
 //! Does not know requests, applications, error codes or the ledger's form.
@@ -17,9 +17,9 @@ pub enum PartKind {
     TranscodeFiles,
     /// Adaptive bitrate outputs.
     AdaptiveDynamicStreamingFiles,
-    /// WeChat publish copies, which no read lists.
+    /// `WeChat` publish copies, which no read lists.
     WechatPublishFiles,
-    /// WeChat mini-program copies, which no read lists.
+    /// `WeChat` mini-program copies, which no read lists.
     WechatMiniProgramPublishFiles,
     /// AI analysis products of `ProcessMediaByMPS`.
     MpsAiMediaAiAnalysisFiles,
@@ -75,7 +75,7 @@ impl PartKind {
 pub(super) struct Part {
     /// Its type.
     pub(super) kind: PartKind,
-    /// The template that made it; 0 for the original and for WeChat copies.
+    /// The template that made it; 0 for the original and for `WeChat` copies.
     pub(super) definition: i64,
     /// Counts up when the same definition is made again, so that the ledger tells the two apart.
     pub(super) generation: u32,
@@ -133,6 +133,17 @@ pub(super) enum Category {
     Image,
 }
 
+/// Pictures that belong to a media and are no parts of it.
+#[derive(Debug, Clone, Copy)]
+struct Pictures {
+    /// The cover that came with the upload; goes with the original.
+    uploaded_cover: bool,
+    /// The cover that processing made; goes with the transcodes.
+    processed_cover: bool,
+    /// Snapshots, sprites and the like: not selectable, they go only with the whole media.
+    snapshots: bool,
+}
+
 /// A media and everything that was derived from it.
 #[derive(Debug, Clone)]
 pub(super) struct Media {
@@ -148,12 +159,7 @@ pub(super) struct Media {
     pub(super) locked: bool,
     /// Shared between media that were added together, until one of them is changed.
     parts: Arc<[Part]>,
-    /// The cover that came with the upload; goes with the original.
-    uploaded_cover: bool,
-    /// The cover that processing made; goes with the transcodes.
-    processed_cover: bool,
-    /// Snapshots, sprites and the like: not selectable, they go only with the whole media.
-    pub(super) snapshots: bool,
+    pictures: Pictures,
     /// Set by a full delete: reads show the media until this time.
     shown_until_ms: Option<i64>,
 }
@@ -170,9 +176,11 @@ impl Media {
             forbidden: false,
             busy: false,
             locked: false,
-            uploaded_cover: video && has(PartKind::OriginalFiles),
-            processed_cover: video && has(PartKind::TranscodeFiles),
-            snapshots: video && has(PartKind::TranscodeFiles),
+            pictures: Pictures {
+                uploaded_cover: video && has(PartKind::OriginalFiles),
+                processed_cover: video && has(PartKind::TranscodeFiles),
+                snapshots: video && has(PartKind::TranscodeFiles),
+            },
             shown_until_ms: None,
             parts,
         }
@@ -203,7 +211,13 @@ impl Media {
     /// Whether a cover is left.
     #[must_use]
     pub(super) fn has_cover(&self) -> bool {
-        self.uploaded_cover || self.processed_cover
+        self.pictures.uploaded_cover || self.pictures.processed_cover
+    }
+
+    /// Whether there are snapshots, sprites and the like.
+    #[must_use]
+    pub(super) fn has_snapshots(&self) -> bool {
+        self.pictures.snapshots
     }
 
     /// Whether this choice names something that is there.
@@ -234,8 +248,8 @@ impl Media {
         // "the cover uploaded with the file goes too" and "covers made by processing go too": read literally,
         // so that naming one template already takes the processed cover.
         let took = |kind| taken.iter().any(|part: &Part| part.kind == kind);
-        self.uploaded_cover &= !took(PartKind::OriginalFiles);
-        self.processed_cover &= !took(PartKind::TranscodeFiles);
+        self.pictures.uploaded_cover &= !took(PartKind::OriginalFiles);
+        self.pictures.processed_cover &= !took(PartKind::TranscodeFiles);
         taken
     }
 

@@ -17,6 +17,8 @@ mod fields;
 
 mod operations;
 
+mod deletes;
+
 mod describe;
 
 mod library;

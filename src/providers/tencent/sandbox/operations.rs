@@ -1,27 +1,26 @@
 //! The actions: what each does to the library and what it answers.
 //!
 //! Its own file because it is the table of actions (names, parameters, published limits) together with the
-//! rules every action shares: which application is meant, and the ledger's account of what was done. Reading
-//! media has a file of its own, `describe`.
+//! rules every action shares, like which application is meant. Deleting has a file of its own, `deletes`, and so
+//! has the account of one media, `describe`.
 //!
 //! Does not know signatures, limits or envelopes.
 
 use serde_json::{Map, Value, json};
 
-use super::describe;
 use super::envelope::Refusal;
 use super::fields::{self, Arguments, Field};
-use super::library::{Care, Library, Untaken};
-use super::media::{Choice, Part, PartKind};
-use super::options::{AbsentPart, Options, SecondDelete, WrongSubAppId};
-use super::seed;
+use super::library::Library;
+use super::media::Media;
+use super::options::{Options, WrongSubAppId};
+use super::{deletes, describe, seed};
 use crate::sandbox::Effect;
 
-/// "at most 20" for DescribeMediaInfos (index 0..19), ForbidMediaDistribution and RefreshUrlCache.
+/// "at most 20" for `DescribeMediaInfos` (index 0..19), `ForbidMediaDistribution` and `RefreshUrlCache`.
 const MAX_LIST: usize = 20;
 
 /// The documented length bound of a `FileId`.
-const MAX_FILE_ID: usize = 40;
+pub(super) const MAX_FILE_ID: usize = 40;
 
 /// What an action did: the fields of its answer, and what it took from the library.
 #[derive(Debug, Default)]
@@ -70,7 +69,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "DeleteMedia",
         limit: 100,
         fields: fields::DELETE_MEDIA,
-        run: delete_media,
+        run: deletes::delete_media,
     },
     Operation {
         name: "DescribeMediaInfos",
@@ -98,78 +97,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
 ];
 
-fn delete_media(bench: Bench<'_>, arguments: &Arguments) -> Result<Done, Refused> {
-    let file_id = arguments.text("FileId").unwrap_or_default();
-    if file_id.is_empty() || file_id.len() > MAX_FILE_ID {
-        return Err(Refusal::new("InvalidParameterValue.FileId", "FileId is invalid.").into());
-    }
-    let choices = choices(bench.options, arguments)?;
-    let application = application(bench.options, arguments)?;
-    let options = bench.options;
-    let care = Care {
-        busy: options.busy.code().is_some(),
-        parts: options.absent_part == AbsentPart::ResourceNotFound,
-        shown_until_ms: bench.now_ms + i64::from(options.read_delay_ms),
-    };
-    let taken = application
-        .ok_or(Untaken::Unknown)
-        .and_then(|application| bench.library.delete(application, file_id, &choices, care));
-    match taken {
-        Ok(_) if choices.is_empty() => Ok(only(vec![Effect::whole(file_id, true)])),
-        Ok(parts) => Ok(only(part_effects(file_id, &choices, &parts))),
-        Err(Untaken::Gone) if options.second_delete == SecondDelete::Ok => {
-            Ok(only(in_vain(file_id, &choices)))
-        }
-        Err(untaken) => {
-            let code = match untaken {
-                Untaken::Unknown | Untaken::Gone => options.not_found_code.code(),
-                Untaken::PartMissing => "ResourceNotFound",
-                Untaken::Locked => "UnauthorizedOperation",
-                Untaken::Busy => options.busy.code().unwrap_or("ResourceInUse"),
-            };
-            // Refused things were not looked at; missing ones were asked for and came to nothing.
-            let effects = match untaken {
-                Untaken::Unknown | Untaken::Gone | Untaken::PartMissing => {
-                    in_vain(file_id, &choices)
-                }
-                Untaken::Locked | Untaken::Busy => Vec::new(),
-            };
-            let message = "The media cannot be deleted.";
-            Err(Refused {
-                refusal: Refusal::new(code, message),
-                effects,
-            })
-        }
-    }
-}
-
-/// Reads `DeleteParts`. Absent and `[]` are the same: everything. All items are checked before any effect.
-fn choices(options: &Options, arguments: &Arguments) -> Result<Vec<Choice>, Refusal> {
-    let bad_type = |message: &str| Refusal::new("InvalidParameterValue.Type", message);
-    let one = |item: &Value| {
-        let name = item.get("Type").and_then(Value::as_str);
-        // "an item without Type is invalid"; the page names no code, this one is in the VOD list.
-        let name = name.ok_or_else(|| bad_type("An item of DeleteParts has no Type."))?;
-        let kind = PartKind::named(name).filter(|kind| options.mps_parts || !kind.is_mps());
-        let kind =
-            kind.ok_or_else(|| bad_type("The Type of an item of DeleteParts is unknown."))?;
-        let definition = item.get("Definition").and_then(Value::as_i64).unwrap_or(0);
-        if definition < 0 {
-            let message = "The Definition of an item of DeleteParts is negative.";
-            return Err(Refusal::new("InvalidParameterValue.Definition", message));
-        }
-        // "absent or 0 = all of that type".
-        Ok(Choice {
-            kind,
-            definition: (definition != 0).then_some(definition),
-        })
-    };
-    arguments.objects("DeleteParts").iter().map(one).collect()
-}
-
 /// Which application a call means: nothing stands for one that the account does not own, if such a call is to
 /// find nothing there.
-fn application(options: &Options, arguments: &Arguments) -> Result<Option<u64>, Refusal> {
+pub(super) fn application(
+    options: &Options,
+    arguments: &Arguments,
+) -> Result<Option<u64>, Refusal> {
     // Open question 10: 0 as "absent" is stated for earlier accounts only.
     let given = arguments.unsigned("SubAppId").filter(|id| *id != 0);
     let Some(id) = given else {
@@ -197,8 +130,8 @@ fn application(options: &Options, arguments: &Arguments) -> Result<Option<u64>, 
     }
 }
 
-/// Up to 20 ids. The codes are documented for DescribeMediaInfos; no page names others for the rest.
-fn file_ids<'a>(arguments: &'a Arguments) -> Result<Vec<&'a str>, Refusal> {
+/// Up to 20 ids. The codes are documented for `DescribeMediaInfos`; no page names others for the rest.
+fn file_ids(arguments: &Arguments) -> Result<Vec<&str>, Refusal> {
     let ids = arguments.texts("FileIds").unwrap_or_default();
     if ids.is_empty() {
         return Err(Refusal::new(
@@ -268,7 +201,7 @@ fn forbid_media_distribution(bench: Bench<'_>, arguments: &Arguments) -> Result<
         let here = application.is_some_and(|application| {
             bench
                 .library
-                .read(application, id, bench.now_ms, |media| media.is_stored())
+                .read(application, id, bench.now_ms, Media::is_stored)
                 == Some(true)
         });
         here && bench
@@ -307,59 +240,18 @@ fn refresh_url_cache(bench: Bench<'_>, arguments: &Arguments) -> Result<Done, Re
         return Err(Refusal::invalid("Urls takes 1 to 20 URLs.").into());
     }
     let whole = |url: &&str| url.starts_with("https://") || url.starts_with("http://");
-    if !urls.iter().all(|url| whole(&url)) {
+    if !urls.iter().all(whole) {
         return Err(Refusal::invalid("A URL has no scheme.").into());
     }
     Ok(Done::default())
 }
 
-fn only(effects: Vec<Effect>) -> Done {
-    Done {
-        fields: Map::new(),
-        effects,
-    }
-}
-
 fn read_only(fields: Value) -> Done {
-    let fields = match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    Done {
-        fields,
-        effects: Vec::new(),
-    }
-}
-
-/// `TranscodeFiles:100010`, and `#2` when that definition was made a second time.
-fn part_effects(file_id: &str, choices: &[Choice], taken: &[Part]) -> Vec<Effect> {
-    let effective = taken.iter().map(|part| {
-        let again = match part.generation {
-            1 => String::new(),
-            n => format!("#{n}"),
+    if let Value::Object(fields) = fields {
+        return Done {
+            fields,
+            effects: Vec::new(),
         };
-        let name = format!("{}:{}{again}", part.kind.name(), part.definition);
-        Effect::part(file_id, name, true)
-    });
-    let empty = choices
-        .iter()
-        .filter(|choice| !taken.iter().any(|part| choice.takes(part)));
-    effective
-        .chain(empty.map(|choice| asked(file_id, *choice)))
-        .collect()
-}
-
-fn in_vain(file_id: &str, choices: &[Choice]) -> Vec<Effect> {
-    if choices.is_empty() {
-        return vec![Effect::whole(file_id, false)];
     }
-    choices
-        .iter()
-        .map(|choice| asked(file_id, *choice))
-        .collect()
-}
-
-fn asked(file_id: &str, choice: Choice) -> Effect {
-    let name = format!("{}:{}", choice.kind.name(), choice.definition.unwrap_or(0));
-    Effect::part(file_id, name, false)
+    Done::default()
 }

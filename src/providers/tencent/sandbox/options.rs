@@ -30,7 +30,7 @@ pub struct Key {
 /// What the not-found answer of `DeleteMedia` is called (open question 2: three codes are plausible).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum NotFoundCode {
-    /// Documented on the DeleteMedia page.
+    /// Documented on the `DeleteMedia` page.
     #[default]
     ResourceNotFound,
     /// In the shared VOD list.
@@ -175,7 +175,7 @@ pub struct Options {
     pub throttle_code: ThrottleCode,
     /// JSON `null` as a parameter.
     pub nulls: Nulls,
-    /// The three MpsAi part types are known (open question 6: older accounts may reject them).
+    /// The three `MpsAi` part types are known (open question 6: older accounts may reject them).
     pub mps_parts: bool,
     /// Every key that signs, by `SecretId`. Naming this switch replaces all keys.
     pub keys: BTreeMap<String, Key>,

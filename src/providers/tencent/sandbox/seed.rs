@@ -86,7 +86,7 @@ pub fn video(n: u64) -> String {
 }
 
 /// The parts of an ordinary video: original, transcodes with a master playlist, adaptive outputs, and the two
-/// kinds of WeChat copies, which exist but are listed nowhere.
+/// kinds of `WeChat` copies, which exist but are listed nowhere.
 #[must_use]
 pub(super) fn video_parts() -> Vec<Part> {
     let mut parts = vec![Part::new(PartKind::OriginalFiles, 0)];

@@ -131,7 +131,8 @@ pub(super) fn tc3_signature(keys: &Tc3Keys, string_to_sign: &str) -> String {
 }
 
 /// The v1 string to sign. Keys in byte order (`Urls.10` before `Urls.2`), values raw, not URL-encoded;
-/// the `Signature` parameter itself must not be among the pairs.
+/// the `Signature` parameter itself must not be among the pairs. (The Python SDK signs `_` in keys as `.`; no VOD
+/// parameter has one, so keys are signed as received.)
 #[must_use]
 pub(super) fn v1_string_to_sign(method: &str, host: &str, pairs: &[(String, String)]) -> String {
     let mut sorted: Vec<&(String, String)> = pairs.iter().collect();

@@ -1,11 +1,11 @@
-//! What DeleteMedia takes away, and what it answers: section 3 of the page.
+//! What `DeleteMedia` takes away, and what it answers: section 3 of the page.
 
 use serde_json::{Value, json};
 
 use super::super::PartKind;
 use super::{Heard, Trial, seed};
 
-/// The definitions that TranscodeSet lists, 0 being the original.
+/// The definitions that `TranscodeSet` lists, 0 being the original.
 fn listed(trial: &Trial, file_id: &str) -> Vec<i64> {
     let heard = trial.call("DescribeMediaInfos", &json!({ "FileIds": [file_id] }));
     let set = &heard.response["MediaInfoSet"][0]["TranscodeInfo"]["TranscodeSet"];

@@ -188,14 +188,18 @@ impl Signer {
                 .1;
             sent.to_lowercase()
         };
-        let block: String = self
+        let block: Vec<String> = self
             .signed
             .iter()
-            .map(|name| format!("{name}:{}\n", value(name)))
+            .map(|name| format!("{name}:{}", value(name)))
             .collect();
+        let block = block.join(
+            "
+",
+        );
         let signed = self.signed.join(";");
         let payload = hex(body.as_bytes());
-        let canonical = format!("{method}\n/\n{query}\n{block}\n{signed}\n{payload}");
+        let canonical = format!("{method}\n/\n{query}\n{block}\n\n{signed}\n{payload}");
         let at = jiff::Timestamp::from_second(self.timestamp).unwrap();
         let date = self
             .date

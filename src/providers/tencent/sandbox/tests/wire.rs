@@ -30,12 +30,13 @@ async fn delete(sandbox: &Sandbox, file_id: &str) -> Value {
     let request = signer.post("DeleteMedia", &body);
     let mut text = "POST / HTTP/1.1\r\n".to_owned();
     for (name, value) in &request.headers {
-        text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+        text += name.as_str();
+        text += ": ";
+        text += value.to_str().unwrap();
+        text += "\r\n";
     }
-    text.push_str(&format!(
-        "content-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    ));
+    let length = body.len();
+    let text = format!("{text}content-length: {length}\r\nconnection: close\r\n\r\n{body}");
     let mut stream = tokio::net::TcpStream::connect(sandbox.addr())
         .await
         .unwrap();

@@ -111,11 +111,6 @@ impl Page<'_> {
     }
 
     fn basic(&self) -> Value {
-        let category = match self.media.category {
-            Category::Video => "Video",
-            Category::Audio => "Audio",
-            Category::Image => "Image",
-        };
         let original = self.of(PartKind::OriginalFiles).next().is_some();
         let media_url = if original {
             self.original_url()
@@ -130,7 +125,7 @@ impl Page<'_> {
         json!({
             "Name": format!("sandbox {}", self.file_id),
             "Description": "",
-            "Category": category,
+            "Category": self.media.category.name(),
             "Type": self.container(),
             "ClassId": 0,
             "ClassName": "",

@@ -133,6 +133,18 @@ pub(super) enum Category {
     Image,
 }
 
+impl Category {
+    /// The vendor's spelling.
+    #[must_use]
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Video => "Video",
+            Self::Audio => "Audio",
+            Self::Image => "Image",
+        }
+    }
+}
+
 /// Pictures that belong to a media and are no parts of it.
 #[derive(Debug, Clone, Copy)]
 struct Pictures {

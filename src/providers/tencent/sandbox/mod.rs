@@ -259,6 +259,7 @@ impl Vendor for TencentVod {
                 json!({
                     "FileId": id,
                     "SubAppId": media.sub_app_id,
+                    "Category": media.category.name(),
                     "Parts": parts.collect::<Vec<String>>(),
                     "Forbidden": media.forbidden,
                     "Busy": media.busy,

@@ -132,6 +132,8 @@ struct Signer {
     host: String,
     content_type: Option<String>,
     signed: Vec<&'static str>,
+    /// Signs header values unchanged, as the SDKs do, instead of lower-cased, as the page says.
+    as_sent: bool,
     version: String,
     extra: Vec<(&'static str, String)>,
 }
@@ -149,6 +151,7 @@ impl Signer {
             content_type: None,
             signed: vec!["content-type", "host"],
             version: "2018-07-17".to_owned(),
+            as_sent: false,
             extra: Vec::new(),
         }
     }
@@ -186,7 +189,11 @@ impl Signer {
                 .find(|(header, _)| *header == name)
                 .unwrap()
                 .1;
-            sent.to_lowercase()
+            if self.as_sent {
+                sent.clone()
+            } else {
+                sent.to_lowercase()
+            }
         };
         let block: Vec<String> = self
             .signed

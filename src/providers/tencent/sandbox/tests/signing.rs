@@ -55,6 +55,20 @@ fn header_values_may_be_signed_lower_cased() {
 }
 
 #[test]
+fn the_two_headers_of_the_sdks_may_be_signed_as_sent_and_no_other() {
+    let charset = |signer: &mut Signer| {
+        signer.as_sent = true;
+        signer.content_type = Some("application/json; charset=UTF-8".to_owned());
+    };
+    assert_eq!(changed(charset), "ok");
+    let action = |signer: &mut Signer| {
+        signer.as_sent = true;
+        signer.signed.push("x-tc-action");
+    };
+    assert_eq!(changed(action), "AuthFailure.SignatureFailure");
+}
+
+#[test]
 fn content_type_and_host_must_be_signed() {
     for signed in [
         vec!["host"],

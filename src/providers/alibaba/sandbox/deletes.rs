@@ -176,10 +176,6 @@ pub(super) fn delete_stream(call: &mut Call<'_>) -> Result<Done, Refusal> {
     if whole {
         return Ok(Done::deleted(Map::new(), effects));
     }
-    let refusal = Refusal::new(
-        404,
-        "InvalidStream.NotFound",
-        "The stream does not exist.",
-    );
+    let refusal = Refusal::new(404, "InvalidStream.NotFound", "The stream does not exist.");
     Err(refusal.with_effects(effects))
 }

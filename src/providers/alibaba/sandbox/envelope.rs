@@ -126,7 +126,9 @@ impl Refusal {
 fn printed_status(code: &str) -> u16 {
     match code {
         "InvalidStorage.NotFound" | "InvalidMultipartUpload.NotFound" | "AccessDenied" => 400,
-        "NoSuchResource" | "InvalidVideo.NoneStream" | "InvalidDomain.Offline"
+        "NoSuchResource"
+        | "InvalidVideo.NoneStream"
+        | "InvalidDomain.Offline"
         | "InvalidProtocol.NeedSsl" => 404,
         "NoPermission" | "IllegalOperation" | "ServiceBusy" | "PreloadQueueFull"
         | "InvalidAction" => 403,
@@ -246,6 +248,5 @@ fn element(text: &mut String, name: &str, value: &Value) {
             .replace('>', "&gt;"),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
     };
-    write!(text, "<{name}>{inner}</{name}>")
-        .expect("cannot fail because a String takes any text");
+    write!(text, "<{name}>{inner}</{name}>").expect("cannot fail because a String takes any text");
 }

@@ -284,7 +284,12 @@ impl Library {
         }
     }
 
-    pub(super) fn add_stream(&mut self, id: &str, definition: &str, format: &str) -> Option<String> {
+    pub(super) fn add_stream(
+        &mut self,
+        id: &str,
+        definition: &str,
+        format: &str,
+    ) -> Option<String> {
         let video = self.videos.things.get_mut(id)?;
         Some(video.render(definition, format, false))
     }

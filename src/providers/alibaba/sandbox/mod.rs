@@ -172,7 +172,12 @@ impl Alibaba {
         format!("5EED5EED-0000-4000-8000-{number:012X}")
     }
 
-    fn handle(&self, received: &Received, request: &Request, desk: &Desk<'_>) -> Result<Done, Refusal> {
+    fn handle(
+        &self,
+        received: &Received,
+        request: &Request,
+        desk: &Desk<'_>,
+    ) -> Result<Done, Refusal> {
         let quirks = self.quirks();
         request.check_shape(received)?;
         let operation = operations::find(request)?;

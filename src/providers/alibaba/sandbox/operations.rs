@@ -52,7 +52,11 @@ static OPERATIONS: [Operation; 14] = [
     operation("GetImageInfo", 100, pictures::get_image_info),
     operation("GetImageInfos", 30, pictures::get_image_infos),
     operation("ListSnapshots", 30, reads::list_snapshots),
-    operation("GetAttachedMediaInfo", 100, pictures::get_attached_media_info),
+    operation(
+        "GetAttachedMediaInfo",
+        100,
+        pictures::get_attached_media_info,
+    ),
 ];
 
 /// The operation a request is for. One product page each prints another spelling for an unknown
@@ -140,7 +144,9 @@ impl Call<'_> {
         if delay <= 0 {
             return None;
         }
-        self.now.checked_add(SignedDuration::from_millis(delay)).ok()
+        self.now
+            .checked_add(SignedDuration::from_millis(delay))
+            .ok()
     }
 
     /// A comma separated list. The limit counts what was sent; repeats and empty elements, of
@@ -183,7 +189,12 @@ impl Call<'_> {
     }
 
     /// The videos that `own` or `ReferenceIds` names. For a delete, `shown` is false.
-    pub(super) fn asked_videos(&self, own: &str, code: &str, shown: bool) -> Result<AskedVideos, Refusal> {
+    pub(super) fn asked_videos(
+        &self,
+        own: &str,
+        code: &str,
+        shown: bool,
+    ) -> Result<AskedVideos, Refusal> {
         let by_reference = self.by_reference(own, "ReferenceIds")?;
         let name = if by_reference { "ReferenceIds" } else { own };
         let items = self
@@ -229,7 +240,11 @@ impl Call<'_> {
 
     fn one_id(&self, shown: bool) -> Result<String, Refusal> {
         let by_reference = self.by_reference("VideoId", "ReferenceId")?;
-        let name = if by_reference { "ReferenceId" } else { "VideoId" };
+        let name = if by_reference {
+            "ReferenceId"
+        } else {
+            "VideoId"
+        };
         let id = self.request.text(name).unwrap_or_default();
         self.found(id, by_reference, shown)
             .ok_or_else(|| video_not_found(404))

@@ -47,7 +47,13 @@ pub(super) fn get_video_infos(call: &mut Call<'_>) -> Result<Done, Refusal> {
         return Err(video_not_found(call.quirks.all_missing_status));
     }
     let mut fields = one("VideoList", found.into());
-    put_missing(&mut fields, "NonExistVideoIds", asked.by_reference, missing, call);
+    put_missing(
+        &mut fields,
+        "NonExistVideoIds",
+        asked.by_reference,
+        missing,
+        call,
+    );
     Ok(Done::read(fields))
 }
 
@@ -77,7 +83,13 @@ pub(super) fn batch_get_media_infos(call: &mut Call<'_>) -> Result<Done, Refusal
         }
     }
     let mut fields = one("MediaInfos", found.into());
-    put_missing(&mut fields, "NonExistMediaIds", asked.by_reference, missing, call);
+    put_missing(
+        &mut fields,
+        "NonExistMediaIds",
+        asked.by_reference,
+        missing,
+        call,
+    );
     put_ids(&mut fields, "ForbiddenMediaIds", &forbidden, call.quirks);
     Ok(Done::read(fields))
 }

@@ -131,7 +131,11 @@ impl Request {
                 .is_some_and(|it| it.eq_ignore_ascii_case("json"));
         Self {
             scheme: Scheme::Acs3,
-            format: if wants_json { Format::Json } else { Format::Xml },
+            format: if wants_json {
+                Format::Json
+            } else {
+                Format::Xml
+            },
             action: header("x-acs-action"),
             version: header("x-acs-version"),
             timestamp: header("x-acs-date"),

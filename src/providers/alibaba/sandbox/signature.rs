@@ -47,11 +47,7 @@ pub(super) struct RpcV1 {
 
 /// RPC v1.0, HMAC-SHA1. `parameters` may hold `Signature`, the one that is never signed. The map
 /// is ordered by raw name and code point, which is the order the page asks for.
-pub(super) fn rpc_v1(
-    method: &str,
-    parameters: &BTreeMap<String, String>,
-    secret: &str,
-) -> RpcV1 {
+pub(super) fn rpc_v1(method: &str, parameters: &BTreeMap<String, String>, secret: &str) -> RpcV1 {
     let canonical_query = joined(
         parameters
             .iter()

@@ -84,8 +84,16 @@ fn every_stage_of_every_vector_is_as_published() {
         match scheme {
             "rpc-v1-hmac-sha1" => {
                 let own = v1_of(input);
-                assert_eq!(own.canonical_query, text(expected, "canonical_query"), "{name}");
-                assert_eq!(own.string_to_sign, text(expected, "string_to_sign"), "{name}");
+                assert_eq!(
+                    own.canonical_query,
+                    text(expected, "canonical_query"),
+                    "{name}"
+                );
+                assert_eq!(
+                    own.string_to_sign,
+                    text(expected, "string_to_sign"),
+                    "{name}"
+                );
                 assert_eq!(own.signature, text(expected, "signature"), "{name}");
                 if let Some(encoded) = expected["signature_percent_encoded"].as_str() {
                     assert_eq!(encode(&own.signature), encoded, "{name}");
@@ -93,11 +101,31 @@ fn every_stage_of_every_vector_is_as_published() {
             }
             "acs3-hmac-sha256" => {
                 let own = v3_of(input);
-                assert_eq!(own.canonical_query, text(expected, "canonical_query"), "{name}");
-                assert_eq!(own.canonical_headers, text(expected, "canonical_headers"), "{name}");
-                assert_eq!(own.signed_headers, text(expected, "signed_headers"), "{name}");
-                assert_eq!(own.canonical_request, text(expected, "canonical_request"), "{name}");
-                assert_eq!(own.string_to_sign, text(expected, "string_to_sign"), "{name}");
+                assert_eq!(
+                    own.canonical_query,
+                    text(expected, "canonical_query"),
+                    "{name}"
+                );
+                assert_eq!(
+                    own.canonical_headers,
+                    text(expected, "canonical_headers"),
+                    "{name}"
+                );
+                assert_eq!(
+                    own.signed_headers,
+                    text(expected, "signed_headers"),
+                    "{name}"
+                );
+                assert_eq!(
+                    own.canonical_request,
+                    text(expected, "canonical_request"),
+                    "{name}"
+                );
+                assert_eq!(
+                    own.string_to_sign,
+                    text(expected, "string_to_sign"),
+                    "{name}"
+                );
                 assert_eq!(own.signature, text(expected, "signature"), "{name}");
             }
             other => panic!("{name}: unknown scheme {other}"),
@@ -117,7 +145,10 @@ fn every_stage_of_every_vector_is_as_published() {
     }
     println!("checked {checked:?}");
     for scheme in ["rpc-v1-hmac-sha1", "acs3-hmac-sha256"] {
-        assert!(checked.get(scheme).is_some_and(|count| *count > 0), "no {scheme}");
+        assert!(
+            checked.get(scheme).is_some_and(|count| *count > 0),
+            "no {scheme}"
+        );
     }
 }
 
@@ -153,7 +184,9 @@ fn request_of(vector: &Value) -> Received {
     received(
         method,
         format!("/?{}", query.join("&")),
-        headers.iter().map(|(name, value)| (name.as_str(), value.clone())),
+        headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone())),
         body.into_bytes(),
     )
 }
@@ -195,7 +228,10 @@ fn every_vector_is_accepted_as_a_request_and_refused_with_one_byte_changed() {
     }
     println!("accepted {accepted:?}, refused {refused} changed requests");
     for scheme in ["rpc-v1-hmac-sha1", "acs3-hmac-sha256"] {
-        assert!(accepted.get(scheme).is_some_and(|count| *count > 0), "no {scheme}");
+        assert!(
+            accepted.get(scheme).is_some_and(|count| *count > 0),
+            "no {scheme}"
+        );
     }
 }
 
@@ -215,12 +251,24 @@ fn changed(right: &Received) -> Vec<(&'static str, Received)> {
         String::from_utf8(bytes).ok()
     };
     if let Some(target) = flip(&right.target) {
-        all.push(("query", Received { target, ..right.clone() }));
+        all.push((
+            "query",
+            Received {
+                target,
+                ..right.clone()
+            },
+        ));
     }
     let form = String::from_utf8_lossy(&right.body).into_owned();
     if let Some(body) = flip(&form) {
         let body = body.into_bytes().into();
-        all.push(("body", Received { body, ..right.clone() }));
+        all.push((
+            "body",
+            Received {
+                body,
+                ..right.clone()
+            },
+        ));
     }
     if right.headers.contains_key("x-acs-signature-nonce") {
         let mut other = right.clone();
@@ -235,6 +283,12 @@ fn changed(right: &Received) -> Vec<(&'static str, Received)> {
         Method::GET
     };
     // A form is only read with POST, so there the pairs are lost as well.
-    all.push(("method", Received { method, ..right.clone() }));
+    all.push((
+        "method",
+        Received {
+            method,
+            ..right.clone()
+        },
+    ));
     all
 }

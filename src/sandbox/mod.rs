@@ -23,6 +23,9 @@ mod payload;
 
 mod server;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt, io,
     net::SocketAddr,

@@ -1,4 +1,4 @@
-//! DeleteVideo, DeleteStream and DeleteMezzanines.
+//! `DeleteVideo`, `DeleteStream` and `DeleteMezzanines`.
 //!
 //! Its own file because these three take videos apart and share how a batch is sorted: missing,
 //! no right, busy, or fine. Each says for the ledger what truly went away, whatever the answer

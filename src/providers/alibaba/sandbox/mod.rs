@@ -18,6 +18,8 @@ mod envelope;
 
 mod quirks;
 
+mod assets;
+
 mod library;
 
 mod operations;
@@ -40,7 +42,7 @@ mod tests;
 mod vectors;
 
 use std::sync::{
-    Mutex, MutexGuard, PoisonError, RwLock,
+    Arc, Mutex, MutexGuard, PoisonError, RwLock,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -68,7 +70,7 @@ const NONCE_KEPT_S: i64 = 31 * 60;
 #[derive(Debug)]
 pub struct Alibaba {
     library: Mutex<Library>,
-    quirks: RwLock<Quirks>,
+    quirks: RwLock<Arc<Quirks>>,
     /// Numbers the answers: a request id is unique and tells the order of the calls.
     answered: AtomicU64,
 }
@@ -85,7 +87,7 @@ impl Alibaba {
     pub fn new() -> Self {
         Self {
             library: Mutex::new(seed::library()),
-            quirks: RwLock::new(Quirks::default()),
+            quirks: RwLock::default(),
             answered: AtomicU64::new(0),
         }
     }
@@ -95,16 +97,14 @@ impl Alibaba {
     }
 
     #[must_use]
-    pub fn quirks(&self) -> Quirks {
-        self.quirks
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub fn quirks(&self) -> Arc<Quirks> {
+        let quirks = self.quirks.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&quirks)
     }
 
     pub fn set_quirks(&self, quirks: Quirks) {
         let bulk = quirks.bulk_videos;
-        *self.quirks.write().unwrap_or_else(PoisonError::into_inner) = quirks;
+        *self.quirks.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(quirks);
         self.add_videos((0..bulk).map(seed::bulk));
     }
 
@@ -113,7 +113,7 @@ impl Alibaba {
     pub fn add_videos(&self, ids: impl IntoIterator<Item = String>) -> usize {
         let mut library = self.library();
         ids.into_iter()
-            .filter(|id| library.add(library::Video::small(id)))
+            .filter(|id| library.add(assets::Video::small(id)))
             .count()
     }
 
@@ -179,7 +179,7 @@ impl Alibaba {
         desk: &Desk<'_>,
     ) -> Result<Done, Refusal> {
         let quirks = self.quirks();
-        request.check_shape(received)?;
+        request::check_shape(received)?;
         let operation = operations::find(request)?;
         if !desk.fast() {
             verify::authenticate(received, request, &Keys::of(&quirks), desk.now, &quirks)?;
@@ -248,11 +248,11 @@ impl Vendor for Alibaba {
     }
 
     fn options(&self) -> Value {
-        serde_json::to_value(self.quirks()).unwrap_or_default()
+        serde_json::to_value(&*self.quirks()).unwrap_or_default()
     }
 
     fn set_options(&self, patch: &Value) -> Result<(), String> {
-        let quirks = overlay(&self.quirks(), patch)?;
+        let quirks = overlay(&*self.quirks(), patch)?;
         quirks.check()?;
         self.set_quirks(quirks);
         Ok(())

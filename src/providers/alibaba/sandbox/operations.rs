@@ -9,12 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::{
-    deletes,
-    envelope::Refusal,
-    library::{Library, Video},
-    pictures,
-    quirks::Quirks,
-    reads,
+    assets::Video, deletes, envelope::Refusal, library::Library, pictures, quirks::Quirks, reads,
     request::Request,
 };
 use crate::sandbox::Effect;

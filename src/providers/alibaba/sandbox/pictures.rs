@@ -1,6 +1,6 @@
 //! Images, snapshots by URL or kind, and attached media: their deletes and their reads.
 //!
-//! Its own file because these are assets beside videos, with rules of their own: DeleteImage has
+//! Its own file because these are assets beside videos, with rules of their own: `DeleteImage` has
 //! three ways to say what it means, and no answer tells of a single image. Sections 3.4, 3.5 and
 //! 4 of the contract page are the reference.
 
@@ -8,15 +8,15 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::{
+    assets::SnapshotKind,
     envelope::{Refusal, put_ids},
-    library::SnapshotKind,
     operations::{Call, Done, MAX_IDS},
     quirks::BadUnit,
     shapes,
 };
 use crate::sandbox::Effect;
 
-/// One thing that DeleteImage can remove.
+/// One thing that `DeleteImage` can remove.
 enum Unit {
     Image(String),
     Snapshot(String, SnapshotKind, u16),
@@ -127,7 +127,7 @@ fn delete_snapshots(call: &mut Call<'_>) -> Result<Done, Refusal> {
 }
 
 /// The kinds that `ImageType` names: `All` only alone, and never `WebVttSnapshot`, which is a
-/// type of ListSnapshots but not of DeleteImage.
+/// type of `ListSnapshots` but not of `DeleteImage`.
 fn snapshot_kinds(call: &Call<'_>) -> Result<Vec<SnapshotKind>, Refusal> {
     let text = call
         .request

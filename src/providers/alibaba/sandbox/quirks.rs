@@ -60,7 +60,7 @@ pub enum BadUnit {
     Partial,
 }
 
-/// What GetMezzanineInfo says of a source file that was deleted: both are on its page.
+/// What `GetMezzanineInfo` says of a source file that was deleted: both are on its page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeletedSource {

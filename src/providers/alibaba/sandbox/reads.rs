@@ -1,14 +1,14 @@
 //! The reads of videos and their parts: infos, streams, source file, snapshots.
 //!
 //! Its own file because a delete service resolves and settles with these, and their differences
-//! are traps: what is wrapped here is plain there, and GetPlayInfo hides older duplicates and
+//! are traps: what is wrapped here is plain there, and `GetPlayInfo` hides older duplicates and
 //! encrypted streams unless asked for all. Section 4 of the contract page is the reference.
 
 use serde_json::{Map, Value, json};
 
 use super::{
+    assets::{self, SnapshotKind, Stream, Video},
     envelope::{Refusal, put_ids},
-    library::{SnapshotKind, Stream, Video},
     operations::{Call, Done, illegal_status, video_not_found},
     quirks::DeletedSource,
     shapes,
@@ -207,7 +207,7 @@ fn snapshots(video: &Video, kind: SnapshotKind, page: usize, size: usize) -> Map
     one(
         "MediaSnapshot",
         json!({
-            "CreationTime": video.time(0),
+            "CreationTime": assets::time(0),
             "Total": total,
             "Snapshots": {"Snapshot": shown},
         }),

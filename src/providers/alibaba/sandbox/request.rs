@@ -168,21 +168,6 @@ impl Request {
         }
     }
 
-    /// Refuses what is no RPC-style call: another method, or a path (the path is always `/`).
-    pub(super) fn check_shape(&self, received: &Received) -> Result<(), Refusal> {
-        if received.method != http::Method::GET && received.method != http::Method::POST {
-            return Err(Refusal::new(
-                400,
-                "UnsupportedHTTPMethod",
-                "This http method is not supported.",
-            ));
-        }
-        if received.path() != "/" {
-            return Err(Refusal::no_such_api());
-        }
-        Ok(())
-    }
-
     /// A business parameter that is there and not empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.parameters
@@ -190,6 +175,21 @@ impl Request {
             .map(String::as_str)
             .filter(|it| !it.is_empty())
     }
+}
+
+/// Refuses what is no RPC-style call: another method, or a path (the path is always `/`).
+pub(super) fn check_shape(received: &Received) -> Result<(), Refusal> {
+    if received.method != http::Method::GET && received.method != http::Method::POST {
+        return Err(Refusal::new(
+            400,
+            "UnsupportedHTTPMethod",
+            "This http method is not supported.",
+        ));
+    }
+    if received.path() != "/" {
+        return Err(Refusal::no_such_api());
+    }
+    Ok(())
 }
 
 /// Decoded pairs of a query or form, in order. A `+` is a space, as every form decoder has it:
@@ -224,7 +224,11 @@ fn body_pairs(received: &Received) -> Vec<(String, String)> {
             .into_iter()
             .map(|(name, value)| match value {
                 Value::String(text) => (name, text),
-                other => (name, other.to_string()),
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Array(_)
+                | Value::Object(_) => (name, value.to_string()),
             })
             .collect();
     }

@@ -5,7 +5,10 @@
 //! ids are made, all keys are fake and work nowhere else. The library is rebuilt from here at
 //! every reset; nothing here depends on the time or on chance.
 
-use super::library::{Attached, Image, Library, Mode, SnapshotKind, Video};
+use super::{
+    assets::{Attached, Image, Mode, SnapshotKind, Video},
+    library::Library,
+};
 
 /// The key pair of the account.
 pub const ACCESS_KEY_ID: &str = "FAKESANDBOXALIBABAKEY01";
@@ -124,7 +127,7 @@ pub fn snapshot_url(video: &str, kind: &str, number: u16) -> String {
 }
 
 /// Definition and format of the renditions of every normal video, oldest first: LD mp4 was made
-/// twice, so the older one is hidden from a default GetPlayInfo.
+/// twice, so the older one is hidden from a default `GetPlayInfo`.
 pub const RENDITIONS: [(&str, &str); 7] = [
     ("FD", "mp4"),
     ("LD", "mp4"),
@@ -175,12 +178,12 @@ fn special_videos() -> Vec<Video> {
         }),
         of(OTHER_APPLICATION, |video| video.permitted = false),
         of(NO_TRANSCODE, |video| {
-            video.mode = Mode::NoTranscode;
+            video.mode = Mode::None;
             video.streams.clear();
             video.play_source();
         }),
         of(ASYNC_TRANSCODE, |video| {
-            video.mode = Mode::AsyncTranscode;
+            video.mode = Mode::Async;
             video.play_source();
         }),
         of(SOURCE_DELETED, |video| video.source_kept = false),

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    library::{Attached, Image, SnapshotKind, Stream, Video},
+    assets::{self, Attached, Image, SnapshotKind, Stream, Video},
     seed,
 };
 
@@ -31,8 +31,8 @@ pub(super) fn video(video: &Video) -> Map<String, Value> {
         "AuditStatus": "Init",
         "Size": SOURCE_BYTES,
         "Duration": 120.5,
-        "CreationTime": video.time(0),
-        "ModificationTime": video.time(0),
+        "CreationTime": assets::time(0),
+        "ModificationTime": assets::time(0),
         "CoverURL": seed::snapshot_url(&video.id, SnapshotKind::Cover.name(), 1),
         "AppId": if video.permitted { "app-1000000" } else { "app-1000001" },
         "RegionId": "cn-shanghai",
@@ -78,7 +78,7 @@ pub(super) fn video_base(video: &Video) -> Value {
         // A string on this page, a number in GetVideoInfo.
         "Duration": "120.5",
         "CoverURL": seed::snapshot_url(&video.id, SnapshotKind::Cover.name(), 1),
-        "CreationTime": video.time(0),
+        "CreationTime": assets::time(0),
         "StorageClass": "Standard",
     })
 }
@@ -116,8 +116,8 @@ pub(super) fn play_info(video: &Video, stream: &Stream) -> Value {
         "Duration": "120.5",
         "Encrypt": i32::from(stream.encrypted),
         "NarrowBandType": "0",
-        "CreationTime": video.time(stream.made),
-        "ModificationTime": video.time(stream.made),
+        "CreationTime": assets::time(stream.made),
+        "ModificationTime": assets::time(stream.made),
     });
     if stream.encrypted {
         fields["EncryptType"] = "AliyunVoDEncryption".into();
@@ -140,7 +140,7 @@ pub(super) fn mezzanine(video: &Video) -> Value {
         "Status": status,
         "OutputType": "oss",
         "StorageClass": "Standard",
-        "CreationTime": video.time(0),
+        "CreationTime": assets::time(0),
         "Duration": "120.5",
         "Bitrate": "7000.1",
         "Fps": "25.0",

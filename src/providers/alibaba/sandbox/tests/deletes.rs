@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::{library::SnapshotKind, seed};
+use super::super::{assets::SnapshotKind, seed};
 use super::Bench;
 use crate::sandbox::Vendor;
 

@@ -7,7 +7,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{AllOptions, FaultRule, Inner, Received, Reply, faults, overlay};
+use super::{AllOptions, FaultRule, Inner, Received, Reply, overlay, script};
 
 pub(super) fn answer(inner: &Inner, request: &Received) -> Reply {
     let what = request.path().trim_start_matches("/_sandbox/");
@@ -74,7 +74,7 @@ fn set_faults(inner: &Inner, body: &[u8]) -> Result<(), String> {
     let rules: Vec<FaultRule> = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| format!("faults are a JSON array of rules: {error}"))?;
     reader.end().map_err(|error| error.to_string())?;
-    faults::check(&rules)?;
+    script::check(&rules)?;
     inner.faults.replace(rules);
     Ok(())
 }

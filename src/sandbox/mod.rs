@@ -11,7 +11,7 @@
 
 mod control;
 
-mod faults;
+mod fault;
 
 mod ledger;
 
@@ -20,6 +20,8 @@ mod memory;
 mod options;
 
 mod payload;
+
+mod script;
 
 mod server;
 
@@ -36,13 +38,14 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{faults::Faults, ledger::Ledger};
 pub use self::{
-    faults::{Envelope, Fault, FaultRule, VendorFault},
+    fault::{Envelope, Fault, VendorFault},
     ledger::{Effect, LedgerRow, MAX_ROWS},
     memory::{Nonces, Windows},
     options::{Count, Options, overlay},
+    script::FaultRule,
 };
+use self::{ledger::Ledger, script::Faults};
 
 /// Where a simulator takes the time from; `clock_offset_ms` is added to it.
 pub type Now = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
@@ -333,7 +336,7 @@ impl Sandbox {
 
     /// Replaces the fault script. The error names the rule that cannot work.
     pub fn set_faults(&self, rules: Vec<FaultRule>) -> Result<(), String> {
-        faults::check(&rules)?;
+        script::check(&rules)?;
         self.inner.faults.replace(rules);
         Ok(())
     }

@@ -35,7 +35,7 @@ pub const NORMAL_VIDEOS: u32 = 48;
 pub const NORMAL: &str = "5eed0000000000000000000000000001";
 /// The reference id of [`NORMAL`].
 pub const REFERENCE: &str = "sandbox-ref-0001";
-/// Normal videos 1 to this have reference ids; see [`reference`].
+/// Normal videos 1 to this have reference ids; see [`reference()`].
 pub const REFERENCES: u32 = 10;
 
 /// Being transcoded: cannot be deleted or listed by streams.

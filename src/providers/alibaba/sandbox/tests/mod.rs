@@ -9,6 +9,8 @@ mod gateway;
 
 mod reads;
 
+mod served;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! What an answer of `DescribeMediaInfos` says of each file.
 //!
-//! The vendor's names for what stands, turned into [`Facts`]. The care is in what
+//! The vendor's names for what stands, turned into `Facts`. The care is in what
 //! an answer does *not* say: a section that was not told stays `None`, because a
 //! missing rendition in a told list proves that it is gone. Its own file beside
 //! `wire.rs` because reading an asset is a subject of its own; which of the files
@@ -80,32 +80,48 @@ impl Outputs {
     /// told. So one told section vouches for the other, and without any told
     /// section, or with a row that cannot be read, nothing is claimed.
     fn read(media: &Value) -> Option<Self> {
-        let transcodes = rows(media, "TranscodeInfo", "TranscodeSet", Family::Transcode)?;
-        let adaptive =
-            rows(media, "AdaptiveDynamicStreamingInfo", "AdaptiveDynamicStreamingSet", Family::Adaptive)?;
-        if transcodes.is_none() && adaptive.is_none() {
-            return None;
-        }
-        let (originals, mut renditions): (Vec<_>, Vec<_>) = transcodes
-            .unwrap_or_default()
-            .into_iter()
-            .partition(|row| row.definition.as_deref() == Some(ORIGINAL));
-        renditions.extend(adaptive.unwrap_or_default());
+        let transcodes = Rows::read(media, "TranscodeInfo", "TranscodeSet", Family::Transcode);
+        let adaptive = Rows::read(
+            media,
+            "AdaptiveDynamicStreamingInfo",
+            "AdaptiveDynamicStreamingSet",
+            Family::Adaptive,
+        );
+        let (transcodes, adaptive) = match (transcodes, adaptive) {
+            (Rows::Unreadable, _) | (_, Rows::Unreadable) | (Rows::Untold, Rows::Untold) => return None,
+            (Rows::Told(rows), Rows::Untold) => (rows, Vec::new()),
+            (Rows::Untold, Rows::Told(rows)) => (Vec::new(), rows),
+            (Rows::Told(transcodes), Rows::Told(adaptive)) => (transcodes, adaptive),
+        };
+        let (originals, mut renditions): (Vec<_>, Vec<_>) =
+            transcodes.into_iter().partition(|row| row.definition.as_deref() == Some(ORIGINAL));
+        renditions.extend(adaptive);
         Some(Self { original: originals.into_iter().next(), renditions })
     }
 }
 
-/// The rows of a section: `Some(None)` where it was not told, `None` where a row cannot be read.
-fn rows(media: &Value, name: &str, set: &str, family: Family) -> Option<Option<Vec<Rendition>>> {
-    let Some(info) = section(media, name) else {
-        return Some(None);
-    };
-    match info.get(set) {
-        None | Some(Value::Null) => Some(Some(Vec::new())),
-        Some(Value::Array(rows)) => {
-            rows.iter().map(|row| rendition(row, family)).collect::<Option<Vec<_>>>().map(Some)
+/// What one section says of its family.
+enum Rows {
+    Untold,
+    /// Something stands there that we do not understand.
+    Unreadable,
+    Told(Vec<Rendition>),
+}
+
+impl Rows {
+    fn read(media: &Value, name: &str, set: &str, family: Family) -> Self {
+        let info = match media.get(name) {
+            None | Some(Value::Null) => return Rows::Untold,
+            Some(info) => info,
+        };
+        match info.get(set) {
+            Some(Value::Null) => Rows::Told(Vec::new()),
+            Some(Value::Array(rows)) => {
+                let rows = rows.iter().map(|row| rendition(row, family)).collect::<Option<Vec<_>>>();
+                rows.map_or(Rows::Unreadable, Rows::Told)
+            }
+            _ => Rows::Unreadable,
         }
-        Some(_) => None,
     }
 }
 
@@ -321,6 +337,11 @@ mod tests {
             let facts = facts(&media);
             assert_eq!((facts.renditions, facts.source), (None, None), "{rows}");
             assert_eq!(facts.title.as_deref(), Some("Title"));
+        }
+        for section in [json!("x"), json!([]), json!({})] {
+            let mut media = full();
+            media["AdaptiveDynamicStreamingInfo"] = section;
+            assert_eq!(facts(&media).renditions, None);
         }
     }
 

@@ -74,9 +74,9 @@ pub const OPERATIONS: &[Operation] = &[DELETE_MEDIA, DESCRIBE_MEDIA_INFOS];
 /// The kinds that it can serve.
 const KINDS: [Kind; 4] = [Kind::Media, Kind::Source, Kind::Renditions, Kind::Image];
 
-/// The vendor's own host: of the mainland site, or of the region after `vod.`
-/// (vendor page 1.1; the international site is `endpoint` or region `intl`).
-const HOST: (&str, &str) = ("vod", "tencentcloudapi.com");
+/// The vendor's own domain. The host is `vod.` in it, with the region between if
+/// one is set (vendor page 1.1); the international site is an `endpoint`.
+const DOMAIN: &str = "tencentcloudapi.com";
 /// Longest region; the longest real one has 15 characters.
 const MAX_REGION_LEN: usize = 32;
 
@@ -90,11 +90,10 @@ const OFFSET_MOVED_S: i64 = 30;
 
 /// The host that serves an account.
 pub fn endpoint(setup: &AccountSetup) -> Result<Url, BadSetup> {
-    let (service, domain) = HOST;
     let text = match (&setup.endpoint, &setup.region) {
         (Some(url), _) => return check_endpoint(url),
-        (None, None) => format!("https://{service}.{domain}"),
-        (None, Some(region)) => format!("https://{service}.{}.{domain}", check_region(region)?),
+        (None, None) => format!("https://vod.{DOMAIN}"),
+        (None, Some(region)) => format!("https://vod.{}.{DOMAIN}", check_region(region)?),
     };
     Url::parse(&text).map_err(|error| BadSetup { field: "region", why: error.to_string() })
 }
@@ -320,3 +319,6 @@ impl Tencent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Which of the vendor's calls serves a target, and the body that deletes it.
 //!
-//! Pure. One place says what a target's parts are ([`route`]), and the body of a
-//! delete is made only of parts that the target asked for ([`delete_body`]): the
+//! Pure. One place says what a target's parts are (`route`), and the body of a
+//! delete is made only of parts that the target asked for (`delete_body`): the
 //! last gate before a delete leaves, against a bug anywhere above. An entry that
 //! does not pass is refused and never widened, because the vendor reads an empty
 //! list as "everything". Knows neither keys nor answers.

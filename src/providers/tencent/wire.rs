@@ -2,8 +2,8 @@
 //!
 //! Bodies are built once and the same bytes are hashed and sent. They are built
 //! through types that cannot say what the vendor would read as "everything" by
-//! accident: a list of parts is never empty ([`SomeParts`]) and a template number
-//! is never 0 ([`Template`]). Answers are read by content, not by header. Its own
+//! accident: a list of parts is never empty (`SomeParts`) and a template number
+//! is never 0 (`Template`). Answers are read by content, not by header. Its own
 //! file because the vendor's names stand here and in `facts.rs` alone; what an
 //! error code means is `outcome.rs`' business.
 

@@ -104,11 +104,12 @@ fn playable(known: &[PartName], facts: &Facts) -> Result<Vec<Part>, Ending> {
         Some(Source::Gone) => return Err(Ending::absent()),
         Some(Source::Stands(_)) | None => {}
     }
-    let listed = facts.renditions.as_ref().ok_or_else(|| untold("the renditions"))?;
+    // A read that does not list them shows none: the source stays, which is the safe side.
+    let listed = facts.renditions.as_deref().unwrap_or_default();
     if listed.iter().any(|r| matches!(r.family, Some(Family::Transcode | Family::Adaptive))) {
         Ok(known.iter().cloned().map(seen).collect())
     } else {
-        let message = "no other playable rendition stands: without its source nothing is left to play; \
+        let message = "no other playable rendition was found: without its source nothing would be left to play; \
                        set force to delete it all the same";
         Err(refused(Reason::Protected, message))
     }
@@ -209,7 +210,7 @@ mod tests {
         assert!(resolve(ReadFirst::PlayableRendition, &source, &known, &one).is_ok());
         let untold = Facts::only(Standing::Stands);
         let failed = resolve(ReadFirst::PlayableRendition, &source, &known, &untold).unwrap_err();
-        assert_eq!(failed.outcome, Outcome::Failed, "what was not told is not assumed");
+        assert_eq!(failed.error.unwrap().code, Reason::Protected, "what was not told is not assumed");
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) fn read(response: &Value) -> Told {
 
 fn read_media(id: &str, media: &Value) -> Facts {
     let (basic, meta) = (section(media, "BasicInfo"), section(media, "MetaData"));
-    let outputs = Outputs::read(media);
+    let outputs = Outputs::read(media, basic.is_some());
     Facts {
         id: MediaId::parse(id).ok(),
         title: text(basic, "Name"),
@@ -75,11 +75,11 @@ struct Outputs {
 }
 
 impl Outputs {
-    /// Recorded answers have `null` for a section with nothing in it beside
-    /// sections that are filled, but also `null` for everything when nothing was
-    /// told. So one told section vouches for the other, and without any told
-    /// section, or with a row that cannot be read, nothing is claimed.
-    fn read(media: &Value) -> Option<Self> {
+    /// The reads ask for every section, and an asked-for section with nothing in
+    /// it is `null` (vendor page 1.5). So any told section, `BasicInfo` above all,
+    /// vouches for the `null` of the others; with everything `null`, or with a row
+    /// that cannot be read, nothing is claimed.
+    fn read(media: &Value, basic_is_told: bool) -> Option<Self> {
         let transcodes = Rows::read(media, "TranscodeInfo", "TranscodeSet", Family::Transcode);
         let adaptive = Rows::read(
             media,
@@ -88,7 +88,9 @@ impl Outputs {
             Family::Adaptive,
         );
         let (transcodes, adaptive) = match (transcodes, adaptive) {
-            (Rows::Unreadable, _) | (_, Rows::Unreadable) | (Rows::Untold, Rows::Untold) => return None,
+            (Rows::Unreadable, _) | (_, Rows::Unreadable) => return None,
+            (Rows::Untold, Rows::Untold) if !basic_is_told => return None,
+            (Rows::Untold, Rows::Untold) => (Vec::new(), Vec::new()),
             (Rows::Told(rows), Rows::Untold) => (rows, Vec::new()),
             (Rows::Untold, Rows::Told(rows)) => (Vec::new(), rows),
             (Rows::Told(transcodes), Rows::Told(adaptive)) => (transcodes, adaptive),

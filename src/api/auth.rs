@@ -1,0 +1,85 @@
+//! Who calls: the `Authorization` header becomes a caller, or a 401.
+//!
+//! An extractor, so that a handler that names [`Who`] cannot run without one.
+//! What a caller may do is `guard`'s business; an account that it may not see
+//! looks like one that is not there.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+
+use super::Api;
+use super::problem::Problem;
+use crate::guard::caller::{Caller, Scope};
+use crate::types::target::AccountId;
+
+/// The caller of the request at hand.
+#[derive(Debug, Clone)]
+pub struct Who(pub Arc<Caller>);
+
+/// A 401, with the header that tells how to do better.
+#[derive(Debug)]
+pub struct Unauthenticated(Problem);
+
+impl IntoResponse for Unauthenticated {
+    fn into_response(self) -> Response {
+        let mut response = self.0.into_response();
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        response
+    }
+}
+
+impl FromRequestParts<Api> for Who {
+    type Rejection = Unauthenticated;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Unauthenticated> {
+        identify(api, &parts.headers).map(Who).map_err(Unauthenticated)
+    }
+}
+
+/// The caller that these headers name.
+pub fn identify(api: &Api, headers: &HeaderMap) -> Result<Arc<Caller>, Problem> {
+    if let Some(open) = api.callers.without_key() {
+        return Ok(Arc::clone(open));
+    }
+    let refuse = |detail: &str| Problem::new("unauthenticated", detail);
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(refuse("send one header Authorization: Bearer <key>"));
+    };
+    let text = value.to_str().map_err(|_| refuse("the Authorization header is not plain text"))?;
+    let (scheme, key) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(refuse("send one header Authorization: Bearer <key>"));
+    }
+    api.callers.authenticate(key.trim()).map(Arc::clone).ok_or_else(|| refuse("the key is not known"))
+}
+
+impl Who {
+    /// The account of a path, if the caller may do this there.
+    pub fn on(&self, api: &Api, account: &str, scope: Scope) -> Result<AccountId, Problem> {
+        let missing = || Problem::not_found("there is no such account");
+        let account = AccountId::parse(account).map_err(|_| missing())?;
+        if !self.0.sees(&account) || !api.dispatch.has_account(&account) {
+            return Err(missing());
+        }
+        self.has(scope)?;
+        Ok(account)
+    }
+
+    /// Whether the caller may do this at all.
+    pub fn has(&self, scope: Scope) -> Result<(), Problem> {
+        if self.0.has(scope) {
+            return Ok(());
+        }
+        let word = match scope {
+            Scope::Read => "read",
+            Scope::Delete => "delete",
+        };
+        Err(Problem::new("scope", format!("this key does not hold the scope `{word}`")))
+    }
+}

@@ -1,0 +1,82 @@
+//! Health and metrics. These answer even while everything else is shed.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::problem::{Problem, ProblemBody};
+use super::{Api, auth};
+use crate::guard::caller::Scope;
+
+/// Alive or ready.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Health)]
+pub struct HealthBody {
+    /// `ok`.
+    pub status: &'static str,
+}
+
+/// Whether the process runs.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "operations",
+    operation_id = "live",
+    security(()),
+    responses((status = 200, description = "It runs", body = HealthBody))
+)]
+pub async fn live() -> Json<HealthBody> {
+    Json(HealthBody { status: "ok" })
+}
+
+/// Whether it takes work: the journal can be written and the process is not stopping.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operations",
+    operation_id = "ready",
+    security(()),
+    responses(
+        (status = 200, description = "It takes work", body = HealthBody),
+        (status = 503, description = "It does not", body = ProblemBody, content_type = "application/problem+json",
+            headers(("Retry-After" = i32, description = "Seconds")))
+    )
+)]
+pub async fn ready(State(api): State<Api>) -> Result<Json<HealthBody>, Problem> {
+    if api.draining.is_cancelled() || api.dispatch.is_stopping() {
+        return Err(Problem::new("not_ready", "the service is stopping").retry_after(5));
+    }
+    if !api.dispatch.is_healthy() {
+        return Err(Problem::new("not_ready", "the journal cannot be written").retry_after(5));
+    }
+    Ok(Json(HealthBody { status: "ok" }))
+}
+
+/// Prometheus metrics, as `OpenMetrics` text.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    operation_id = "metrics",
+    responses(
+        (status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text"),
+        super::docs::KeyProblems
+    )
+)]
+pub async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
+    may_look(&api, &headers)?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(CONTENT_TYPE, kind)], api.metrics.text()).into_response())
+}
+
+/// Operators' pages need `read`, or nothing where a switch opens them.
+pub fn may_look(api: &Api, headers: &HeaderMap) -> Result<(), Problem> {
+    if api.public_docs {
+        return Ok(());
+    }
+    auth::Who(auth::identify(api, headers)?).has(Scope::Read)
+}

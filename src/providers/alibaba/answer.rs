@@ -1,8 +1,8 @@
 //! Alibaba's answers, read tolerantly: the envelope and the lists of ids in it.
 //!
 //! The vendor prints one thing in several shapes (page section 9, rows 1 and 6),
-//! and a proxy may answer in its place. So [`read`] asks first whether this is
-//! the vendor's envelope at all; whatever is not is [`Said::Nothing`], and never
+//! and a proxy may answer in its place. So `read` asks first whether this is
+//! the vendor's envelope at all; whatever is not is `Said::Nothing`, and never
 //! taken for a success. Its own file because requests and answers change for
 //! different reasons. What a code or a list means is `outcome.rs`' business.
 
@@ -47,7 +47,10 @@ pub(super) fn read(incoming: &Incoming) -> Reply {
     // A redirect is never the vendor's: it has one host per region and one path.
     let envelope = if incoming.status.is_redirection() { None } else { json(body).or_else(|| xml(body)) };
     let (said, in_body) = match envelope {
-        Some(envelope) => (envelope.said(incoming.status, in_header.is_some()), envelope.request_id),
+        Some(mut envelope) => {
+            let in_body = envelope.request_id.take();
+            (envelope.said(incoming.status, in_body.is_some(), in_header.is_some()), in_body)
+        }
         None => (Said::Nothing, None),
     };
     Reply {
@@ -149,20 +152,16 @@ struct Envelope {
 }
 
 impl Envelope {
-    fn said(&self, status: StatusCode, named_by_header: bool) -> Said {
-        let known = self.request_id.is_some() || named_by_header;
-        match &self.code {
-            Some(code) => match scalar(code).and_then(|code| word(&code)) {
-                Some(code) if known || self.more => Said::Code(code),
-                _ => Said::Nothing,
+    fn said(self, status: StatusCode, named: bool, named_by_header: bool) -> Said {
+        let known = named || named_by_header || self.more;
+        match (self.code, self.body) {
+            (Some(code), _) => match scalar(&code).and_then(|code| word(&code)) {
+                Some(code) if known => Said::Code(code),
+                Some(_) | None => Said::Nothing,
             },
             // Alibaba: a success is 200 and always has a RequestId; section 1.
-            None => match &self.body {
-                Some(body) if status == StatusCode::OK && self.request_id.is_some() => {
-                    Said::Done(body.clone())
-                }
-                _ => Said::Nothing,
-            },
+            (None, Some(body)) if status == StatusCode::OK && named => Said::Done(body),
+            (None, _) => Said::Nothing,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Alibaba Cloud `ApsaraVideo` VOD: the client of one account.
 //!
-//! Says which operation serves a target and makes one signed request at a time.
 //! This file holds what the vendor publishes (operations, limits, hosts) and the
-//! order of one call: key, time, signature, request, answer, verdicts. How
-//! requests are spelled is `wire.rs`, how they are signed `sign.rs`, how answers
-//! are read `answer.rs` and `reads.rs`, and what they mean `outcome.rs`. Knows
-//! nothing of queues, tries or the journal.
+//! order of one call: key, time, signature, request, answer, verdicts. Which
+//! operation serves a target is `routes.rs`, how requests are spelled `wire.rs`
+//! and signed `sign.rs`, how answers are read `answer.rs` and `reads.rs`, and
+//! what they mean `codes.rs` and `outcome.rs`. Knows nothing of queues, tries or
+//! the journal.
 
 use std::sync::Arc;
 
@@ -23,13 +23,14 @@ use super::credentials::CredentialSource;
 use super::registry::{AccountSetup, BadSetup};
 use super::skew::Skew;
 use super::transport::{Outgoing, Transport};
-use super::{Call, CallReport, Effect, Entry, Operation, Provider, ReadFirst, Refusal, Repeat, Route};
+use super::{Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Route};
 use crate::types::clock::Clock;
 use crate::types::deletion::PartName;
 use crate::types::secret::Credentials;
-use crate::types::target::{
-    AccountId, Kind, MediaId, Name, Renditions, SnapshotType, Snapshots, Target, What,
-};
+use crate::types::target::{AccountId, Kind, MediaId, Name, SnapshotType, Target, What};
+
+/// Which operation serves a target, and what may share a call.
+mod routes;
 
 /// What requests say.
 mod wire;
@@ -42,6 +43,9 @@ mod answer;
 
 /// What reads tell.
 mod reads;
+
+/// What codes mean.
+mod codes;
 
 /// What answers mean.
 mod outcome;
@@ -118,10 +122,6 @@ const HOSTS: &[(&str, &str)] = &[
     ("me-central-1", "https://vod.me-central-1.aliyuncs.com"),
     ("cn-north-2-gov-1", "https://vod.cn-north-2-gov-1.aliyuncs.com"),
 ];
-
-/// URLs up to this length share a call: 20 of them, encoded, stay below the 8 KiB that
-/// common gateways allow for a request line. Longer ones travel alone.
-const SHORT_URL: usize = 256;
 
 /// The host that serves an account.
 pub fn endpoint(setup: &AccountSetup) -> Result<Url, BadSetup> {
@@ -215,11 +215,11 @@ impl Provider for Alibaba {
     }
 
     fn route(&self, target: &Target) -> Result<Route, Refusal> {
-        route(target)
+        routes::route(target)
     }
 
     fn group(&self, operation: &Operation, entry: &Entry) -> String {
-        group(operation, entry)
+        routes::group(operation, entry)
     }
 
     async fn call(&self, call: &Call) -> CallReport {
@@ -316,156 +316,4 @@ const NOBODY: &str = "00000000000000000000000000000000";
 fn asset(id: MediaId, parts: Vec<PartName>) -> Entry {
     let account = AccountId::parse(NAME).expect("the provider's own name is a valid account name");
     Entry { target: Target { account, name: Name::Id(id), what: What::Media }, asset: None, parts }
-}
-
-fn route(target: &Target) -> Result<Route, Refusal> {
-    match &target.what {
-        What::Media => whole(target, &DELETE_VIDEO, &GET_VIDEO_INFOS, Repeat::Always, PartName::Asset),
-        // Alibaba: a source can be uploaded again under the same id, so a late repeat could hit the new one.
-        What::Source { .. } => {
-            whole(target, &DELETE_MEZZANINES, &GET_MEZZANINE_INFO, Repeat::Briefly, PartName::Source)
-        }
-        What::Renditions(which) => renditions(target, which),
-        What::Snapshots(which) => {
-            only_by_id(target)?;
-            Ok(snapshots(which))
-        }
-        What::Image => match &target.name {
-            Name::Id(_) => Ok(direct(&DELETE_IMAGE, Some(&GET_IMAGE_INFOS))),
-            // No read takes an image's URL.
-            Name::Url(_) => Ok(direct(&DELETE_IMAGE, None)),
-            Name::Reference(_) => Err(wrong_form(target)),
-        },
-        What::AttachedMedia => {
-            only_by_id(target)?;
-            Ok(direct(&DELETE_ATTACHED_MEDIA, Some(&GET_ATTACHED_MEDIA_INFO)))
-        }
-    }
-}
-
-/// An asset or its source, by id or by reference. A reference id is resolved first: it may
-/// be given to another asset between two tries.
-fn whole(
-    target: &Target,
-    delete: &'static Operation,
-    settle: &'static Operation,
-    repeat: Repeat,
-    part: PartName,
-) -> Result<Route, Refusal> {
-    let resolve = match &target.name {
-        Name::Id(_) => None,
-        Name::Reference(_) => Some((&GET_VIDEO_INFOS, ReadFirst::Reference)),
-        Name::Url(_) => return Err(wrong_form(target)),
-    };
-    Ok(Route { resolve, delete, settle: Some(settle), repeat, parts: vec![part] })
-}
-
-/// A job's id is never used again, so a repeat is always safe.
-fn renditions(target: &Target, which: &Renditions) -> Result<Route, Refusal> {
-    let (by_definition, jobs) = match which {
-        Renditions::All => (true, [].as_slice()),
-        Renditions::Some { family: Some(_), .. } => {
-            let why = "Alibaba has no families of renditions; select by definitions, job_ids or all.";
-            return Err(Refusal::Unsupported(why.into()));
-        }
-        Renditions::Some { definitions, job_ids, family: None } => {
-            if definitions.is_empty() && job_ids.is_empty() {
-                let message = "select definitions or job_ids, or say all: true".into();
-                return Err(Refusal::Invalid { field: "/definitions".into(), message });
-            }
-            (!definitions.is_empty(), job_ids.as_slice())
-        }
-    };
-    let by_reference = match &target.name {
-        Name::Id(_) => false,
-        Name::Reference(_) => true,
-        Name::Url(_) => return Err(wrong_form(target)),
-    };
-    let mut parts: Vec<PartName> = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        let part = PartName::Job(job.as_str().to_owned());
-        if !parts.contains(&part) {
-            parts.push(part);
-        }
-    }
-    Ok(Route {
-        resolve: (by_definition || by_reference).then_some((&GET_PLAY_INFO, ReadFirst::Jobs)),
-        delete: &DELETE_STREAM,
-        settle: Some(&GET_PLAY_INFO),
-        repeat: Repeat::Always,
-        parts,
-    })
-}
-
-/// New snapshots of a type can be taken at any time, so a late repeat would hit them.
-fn snapshots(which: &Snapshots) -> Route {
-    let (settle, parts) = match which {
-        // No read lists every type.
-        Snapshots::All => (None, vec![PartName::AllSnapshots]),
-        Snapshots::Types(types) => {
-            let mut parts: Vec<PartName> = Vec::with_capacity(types.len());
-            for kind in types {
-                if !parts.contains(&PartName::Snapshots(*kind)) {
-                    parts.push(PartName::Snapshots(*kind));
-                }
-            }
-            (Some(&LIST_SNAPSHOTS), parts)
-        }
-    };
-    Route { resolve: None, delete: &DELETE_IMAGE, settle, repeat: Repeat::Briefly, parts }
-}
-
-fn direct(delete: &'static Operation, settle: Option<&'static Operation>) -> Route {
-    Route { resolve: None, delete, settle, repeat: Repeat::Always, parts: vec![PartName::Asset] }
-}
-
-fn only_by_id(target: &Target) -> Result<(), Refusal> {
-    match &target.name {
-        Name::Id(_) => Ok(()),
-        Name::Reference(_) | Name::Url(_) => Err(wrong_form(target)),
-    }
-}
-
-fn wrong_form(target: &Target) -> Refusal {
-    let (kind, form) = (target.kind().as_str(), target.name.form());
-    Refusal::Invalid { field: format!("/{form}"), message: format!("a target of kind {kind} has no {form}") }
-}
-
-/// What entries must share. Everything that is said once in a request is in it.
-fn group(operation: &Operation, entry: &Entry) -> String {
-    let video = || entry.media_id().map_or_else(String::new, |id| format!("video:{id}"));
-    match Action::named(operation.name) {
-        Some(Action::DeleteMezzanines) => match entry.target.what {
-            What::Source { force: true } => "force".into(),
-            What::Source { force: false }
-            | What::Media
-            | What::Renditions(_)
-            | What::Snapshots(_)
-            | What::Image
-            | What::AttachedMedia => "keep".into(),
-        },
-        Some(Action::DeleteImage) => match (&entry.target.what, &entry.target.name) {
-            (What::Snapshots(_), _) => video(),
-            (_, Name::Url(url)) if url.as_str().len() > SHORT_URL => format!("url:{url}"),
-            (_, Name::Url(_)) => "url".into(),
-            (_, Name::Id(_) | Name::Reference(_)) => "id".into(),
-        },
-        Some(Action::DeleteStream | Action::ListSnapshots) => video(),
-        Some(Action::GetVideoInfos | Action::BatchGetMediaInfos) => form(entry).into(),
-        Some(Action::GetPlayInfo | Action::GetMezzanineInfo) => {
-            let name = entry.media_id().map_or(entry.target.name.as_str(), MediaId::as_str);
-            format!("{}:{name}", form(entry))
-        }
-        Some(
-            Action::DeleteVideo
-            | Action::DeleteAttachedMedia
-            | Action::GetImageInfos
-            | Action::GetAttachedMediaInfo,
-        )
-        | None => "id".into(),
-    }
-}
-
-fn form(entry: &Entry) -> &'static str {
-    if entry.media_id().is_some() { "id" } else { "reference" }
 }

@@ -1,4 +1,4 @@
-//! Alibaba's reads, as [`Facts`].
+//! Alibaba's reads, as `Facts`.
 //!
 //! One function per read takes from a success what it tells of one asset. What
 //! is absent or unreadable stays `None`: the decisions that are made from it
@@ -134,7 +134,7 @@ fn category(word: &str) -> Category {
     }
 }
 
-/// Alibaba: `Mezzanine.Status` is Uploading, Normal, UploadFail or Deleted; section 4.
+/// Alibaba: `Mezzanine.Status` is `Uploading`, `Normal`, `UploadFail` or `Deleted`; section 4.
 /// Only the last proves that the file is gone.
 fn source(file: &Object) -> Option<Source> {
     match text(file, "Status") {

@@ -1,13 +1,11 @@
 //! Alibaba's two signatures: ACS3-HMAC-SHA256 ("V3") and RPC v1 HMAC-SHA1.
 //!
 //! A function per stage, so that each can be held against the vendor's printed
-//! intermediate values, and two entry points ([`acs3`], [`rpc_v1`]) that a call
+//! intermediate values, and two entry points (`acs3`, `rpc_v1`) that a call
 //! and the benches use. Pure: time and nonce come in as values, and the query
 //! that was signed goes out byte by byte as it was signed. Does not know which
 //! parameters an operation has, nor how a request is sent. The string to sign
 //! is never logged: it holds ids and, with v1, the session token.
-
-use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -223,11 +221,8 @@ pub fn acs3_string_to_sign(canonical_request: &str) -> String {
 /// V3: the secret is the key as it is, no day or region is mixed in.
 #[must_use]
 pub fn acs3_signature(secret: &str, string_to_sign: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .expect("HMAC takes keys of any length, so this cannot fail");
-    mac.update(string_to_sign.as_bytes());
     let mut text = String::with_capacity(64);
-    push_hex(&mac.finalize().into_bytes(), &mut text);
+    push_hex(&hmac_sha256(secret.as_bytes(), string_to_sign), &mut text);
     text
 }
 
@@ -257,10 +252,7 @@ pub fn rpc_signature(secret: &str, string_to_sign: &str) -> String {
     let mut key = zeroize::Zeroizing::new(Vec::with_capacity(secret.len() + 1));
     key.extend_from_slice(secret.as_bytes());
     key.push(b'&');
-    let mut mac =
-        Hmac::<Sha1>::new_from_slice(&key).expect("HMAC takes keys of any length, so this cannot fail");
-    mac.update(string_to_sign.as_bytes());
-    BASE64.encode(mac.finalize().into_bytes())
+    BASE64.encode(hmac_sha1(&key, string_to_sign))
 }
 
 fn borrowed<'a>(parameters: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
@@ -279,8 +271,21 @@ fn lower(text: &str) -> impl Iterator<Item = u8> {
 }
 
 fn push_hex(bytes: &[u8], out: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
-        // Writing to a String cannot fail.
-        let _: std::fmt::Result = write!(out, "{byte:02x}");
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
+}
+
+fn hmac_sha256(key: &[u8], text: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+fn hmac_sha1(key: &[u8], text: &str) -> [u8; 20] {
+    let mut mac = Hmac::<Sha1>::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().into()
 }

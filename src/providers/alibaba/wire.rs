@@ -1,6 +1,6 @@
 //! What Alibaba's requests say: the operations by name and their parameters.
 //!
-//! [`ask`] turns a [`Call`] into one request and notes beside it what the answer
+//! `ask` turns a `Call` into one request and notes beside it what the answer
 //! will call each entry, so that `outcome.rs` needs no vendor spelling. It is the
 //! last place that can stop a wrong delete: entries that may not travel together
 //! are refused here, not sent. Its own file because every parameter of every

@@ -3,8 +3,10 @@
 //! A folder of their own because they name several of the client's files at once.
 //! They are written from the vendor page, not from the simulator.
 
+use super::routes::{SHORT_URL, group, route};
 use super::*;
-use crate::types::target::{Family, Selector};
+use crate::providers::{ReadFirst, Repeat};
+use crate::types::target::{Family, Renditions, Selector, Snapshots};
 
 /// What the client does when it calls.
 mod client;

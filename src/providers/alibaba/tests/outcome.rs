@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::super::super::transport::{Incoming, SendError};
 use super::super::super::{Again, LaneReason, Verdict};
-use super::super::outcome::{Meaning, Thing, judge, meaning, unanswered};
+use super::super::codes::{Meaning, Thing, meaning};
+use super::super::outcome::{judge, unanswered};
 use super::super::wire::ask;
 use super::*;
 use crate::types::asset::{Facts, Source, Standing};
@@ -80,19 +81,15 @@ fn success(call: &Call, mut fields: serde_json::Value) -> CallReport {
 }
 
 fn refused(verdict: &Verdict) -> (Outcome, Reason, bool, bool) {
-    match verdict {
-        Verdict::NotOk { outcome, error, of_whole_call, maybe_account } => {
-            (*outcome, error.code, *of_whole_call, *maybe_account)
-        }
-        other => panic!("{other:?}"),
-    }
+    let Verdict::NotOk { outcome, error, of_whole_call, maybe_account } = verdict else {
+        panic!("{verdict:?}")
+    };
+    (*outcome, error.code, *of_whole_call, *maybe_account)
 }
 
 fn told(verdict: &Verdict) -> &Facts {
-    match verdict {
-        Verdict::Facts(facts) => facts,
-        other => panic!("{other:?}"),
-    }
+    let Verdict::Facts(facts) = verdict else { panic!("{verdict:?}") };
+    facts
 }
 
 #[test]
@@ -134,7 +131,7 @@ fn every_code_of_the_page_has_its_meaning() {
             Some(Failed),
         ),
         ("Throttling Throttling.User throttling.api Throttling.Any", Some(Throttled(None))),
-        ("QuotaPerMinuteExceeded.Refresh", Some(Throttled(Some(Duration::from_secs(60))))),
+        ("QuotaPerMinuteExceeded.Refresh", Some(Throttled(Some(Duration::from_mins(1))))),
         ("QuotaExceeded.Refresh", Some(QuotaUsedUp)),
         (
             "SignatureDoesNotMatch IncompleteSignature InvalidSignatureMethod InvalidAccessKeyId.NotFound \

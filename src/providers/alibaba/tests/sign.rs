@@ -13,12 +13,14 @@ use super::super::sign::*;
 use crate::types::secret::{Credentials, Secret};
 
 #[expect(clippy::disallowed_methods, reason = "another set of vectors can be named from outside")]
-fn vectors() -> Value {
-    let text = match std::env::var("VODRM_TEST_VECTORS") {
-        Ok(folder) => std::fs::read_to_string(std::path::Path::new(&folder).join("alibaba.json")).unwrap(),
-        Err(_) => include_str!("../testdata/alibaba.json").to_owned(),
+fn vectors() -> (Value, bool) {
+    let (text, foreign) = match std::env::var("VODRM_TEST_VECTORS") {
+        Ok(folder) => {
+            (std::fs::read_to_string(std::path::Path::new(&folder).join("alibaba.json")).unwrap(), true)
+        }
+        Err(_) => (include_str!("../testdata/alibaba.json").to_owned(), false),
     };
-    serde_json::from_str(&text).unwrap()
+    (serde_json::from_str(&text).unwrap(), foreign)
 }
 
 fn pairs(object: &Value) -> Vec<(String, String)> {
@@ -151,7 +153,7 @@ fn check_whole_rpc(name: &str, input: &Value, expected: &Value) -> bool {
 
 #[test]
 fn every_vector_is_signed_as_the_vendors_sdks_sign_it() {
-    let file = vectors();
+    let (file, foreign) = vectors();
     let (mut v3, mut v1, mut whole_v3, mut whole_v1) = (0, 0, 0, 0);
     for vector in file["vectors"].as_array().unwrap() {
         let (name, input, expected) = (text(vector, "name"), &vector["input"], &vector["expected"]);
@@ -185,7 +187,8 @@ fn every_vector_is_signed_as_the_vendors_sdks_sign_it() {
          rpc-v1-hmac-sha1 {v1} ({whole_v1} as a whole request), documented examples {printed}"
     );
     assert!(v3 > 0 && v1 > 0, "a scheme has no vector");
-    assert!(whole_v3 > 0 && whole_v1 > 0, "no vector has the form that is sent");
+    // Another set may hold forms that are never sent; ours must hold the one that is.
+    assert!(foreign || (whole_v3 > 0 && whole_v1 > 0), "no vector has the form that is sent");
 }
 
 #[test]

@@ -1,0 +1,172 @@
+//! Which Alibaba operation serves a target, and what may share a call.
+//!
+//! Pure: decided from the target alone, before anything is sent. Its own file
+//! because it is where the contract's kinds meet the vendor's operations. How an
+//! operation is spelled is `wire.rs`' business.
+
+use super::wire::Action;
+use super::{
+    DELETE_ATTACHED_MEDIA, DELETE_IMAGE, DELETE_MEZZANINES, DELETE_STREAM, DELETE_VIDEO,
+    GET_ATTACHED_MEDIA_INFO, GET_IMAGE_INFOS, GET_MEZZANINE_INFO, GET_PLAY_INFO, GET_VIDEO_INFOS,
+    LIST_SNAPSHOTS,
+};
+use crate::providers::{Entry, Operation, ReadFirst, Refusal, Repeat, Route};
+use crate::types::deletion::PartName;
+use crate::types::target::{MediaId, Name, Renditions, Snapshots, Target, What};
+
+/// URLs up to this length share a call: 20 of them, encoded, stay below the 8 KiB that
+/// common gateways allow for a request line. Longer ones travel alone.
+pub(super) const SHORT_URL: usize = 256;
+
+/// How a target is served.
+pub(super) fn route(target: &Target) -> Result<Route, Refusal> {
+    match &target.what {
+        What::Media => whole(target, &DELETE_VIDEO, &GET_VIDEO_INFOS, Repeat::Always, PartName::Asset),
+        // Whether a new source can come under the same id is not documented, so a late repeat is not risked.
+        What::Source { .. } => {
+            whole(target, &DELETE_MEZZANINES, &GET_MEZZANINE_INFO, Repeat::Briefly, PartName::Source)
+        }
+        What::Renditions(which) => renditions(target, which),
+        What::Snapshots(which) => {
+            only_by_id(target)?;
+            Ok(snapshots(which))
+        }
+        What::Image => match &target.name {
+            Name::Id(_) => Ok(direct(&DELETE_IMAGE, Some(&GET_IMAGE_INFOS))),
+            // No read takes an image's URL.
+            Name::Url(_) => Ok(direct(&DELETE_IMAGE, None)),
+            Name::Reference(_) => Err(wrong_form(target)),
+        },
+        What::AttachedMedia => {
+            only_by_id(target)?;
+            Ok(direct(&DELETE_ATTACHED_MEDIA, Some(&GET_ATTACHED_MEDIA_INFO)))
+        }
+    }
+}
+
+/// What entries must share: everything that a request says once.
+pub(super) fn group(operation: &Operation, entry: &Entry) -> String {
+    let video = || entry.media_id().map_or_else(String::new, |id| format!("video:{id}"));
+    match Action::named(operation.name) {
+        Some(Action::DeleteMezzanines) => match entry.target.what {
+            What::Source { force: true } => "force".into(),
+            What::Source { force: false }
+            | What::Media
+            | What::Renditions(_)
+            | What::Snapshots(_)
+            | What::Image
+            | What::AttachedMedia => "keep".into(),
+        },
+        Some(Action::DeleteImage) => match (&entry.target.what, &entry.target.name) {
+            (What::Snapshots(_), _) => video(),
+            (_, Name::Url(url)) if url.as_str().len() > SHORT_URL => format!("url:{url}"),
+            (_, Name::Url(_)) => "url".into(),
+            (_, Name::Id(_) | Name::Reference(_)) => "id".into(),
+        },
+        Some(Action::DeleteStream | Action::ListSnapshots) => video(),
+        Some(Action::GetVideoInfos | Action::BatchGetMediaInfos) => form(entry).into(),
+        Some(Action::GetPlayInfo | Action::GetMezzanineInfo) => {
+            let name = entry.media_id().map_or(entry.target.name.as_str(), MediaId::as_str);
+            format!("{}:{name}", form(entry))
+        }
+        Some(
+            Action::DeleteVideo
+            | Action::DeleteAttachedMedia
+            | Action::GetImageInfos
+            | Action::GetAttachedMediaInfo,
+        )
+        | None => "id".into(),
+    }
+}
+
+/// An asset or its source, by id or by reference. A reference id is resolved first: it may
+/// be given to another asset between two tries.
+fn whole(
+    target: &Target,
+    delete: &'static Operation,
+    settle: &'static Operation,
+    repeat: Repeat,
+    part: PartName,
+) -> Result<Route, Refusal> {
+    let resolve = match &target.name {
+        Name::Id(_) => None,
+        Name::Reference(_) => Some((&GET_VIDEO_INFOS, ReadFirst::Reference)),
+        Name::Url(_) => return Err(wrong_form(target)),
+    };
+    Ok(Route { resolve, delete, settle: Some(settle), repeat, parts: vec![part] })
+}
+
+/// Alibaba: each stream has a job id of its own (`DeleteStream` page), so a repeat is safe at any time.
+fn renditions(target: &Target, which: &Renditions) -> Result<Route, Refusal> {
+    let (by_definition, jobs) = match which {
+        Renditions::All => (true, [].as_slice()),
+        Renditions::Some { family: Some(_), .. } => {
+            let why = "Alibaba has no families of renditions; select by definitions, job_ids or all.";
+            return Err(Refusal::Unsupported(why.into()));
+        }
+        Renditions::Some { definitions, job_ids, family: None } => {
+            if definitions.is_empty() && job_ids.is_empty() {
+                let message = "select definitions or job_ids, or say all: true".into();
+                return Err(Refusal::Invalid { field: "/definitions".into(), message });
+            }
+            (!definitions.is_empty(), job_ids.as_slice())
+        }
+    };
+    let by_reference = match &target.name {
+        Name::Id(_) => false,
+        Name::Reference(_) => true,
+        Name::Url(_) => return Err(wrong_form(target)),
+    };
+    let mut parts: Vec<PartName> = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let part = PartName::Job(job.as_str().to_owned());
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    Ok(Route {
+        resolve: (by_definition || by_reference).then_some((&GET_PLAY_INFO, ReadFirst::Jobs)),
+        delete: &DELETE_STREAM,
+        settle: Some(&GET_PLAY_INFO),
+        repeat: Repeat::Always,
+        parts,
+    })
+}
+
+/// New snapshots of a type can be taken at any time, so a late repeat would hit them.
+fn snapshots(which: &Snapshots) -> Route {
+    let (settle, parts) = match which {
+        // No read lists every type.
+        Snapshots::All => (None, vec![PartName::AllSnapshots]),
+        Snapshots::Types(types) => {
+            let mut parts: Vec<PartName> = Vec::with_capacity(types.len());
+            for kind in types {
+                if !parts.contains(&PartName::Snapshots(*kind)) {
+                    parts.push(PartName::Snapshots(*kind));
+                }
+            }
+            (Some(&LIST_SNAPSHOTS), parts)
+        }
+    };
+    Route { resolve: None, delete: &DELETE_IMAGE, settle, repeat: Repeat::Briefly, parts }
+}
+
+fn direct(delete: &'static Operation, settle: Option<&'static Operation>) -> Route {
+    Route { resolve: None, delete, settle, repeat: Repeat::Always, parts: vec![PartName::Asset] }
+}
+
+fn only_by_id(target: &Target) -> Result<(), Refusal> {
+    match &target.name {
+        Name::Id(_) => Ok(()),
+        Name::Reference(_) | Name::Url(_) => Err(wrong_form(target)),
+    }
+}
+
+fn wrong_form(target: &Target) -> Refusal {
+    let (kind, form) = (target.kind().as_str(), target.name.form());
+    Refusal::Invalid { field: format!("/{form}"), message: format!("a target of kind {kind} has no {form}") }
+}
+
+fn form(entry: &Entry) -> &'static str {
+    if entry.media_id().is_some() { "id" } else { "reference" }
+}

@@ -1,6 +1,6 @@
 //! Who calls: the `Authorization` header becomes a caller, or a 401.
 //!
-//! An extractor, so that a handler that names [`Who`] cannot run without one.
+//! An extractor, so that a handler that names `Who` cannot run without one.
 //! What a caller may do is `guard`'s business; an account that it may not see
 //! looks like one that is not there.
 

@@ -1,6 +1,6 @@
 //! Every failure becomes RFC 9457 problem+json here, and nowhere else.
 //!
-//! A [`Problem`] is what a handler returns; [`render`], the layer around all
+//! A `Problem` is what a handler returns; `render`, the layer around all
 //! routes, writes its body with the request's id and path, and turns bare errors
 //! of the frame (no such route, wrong method, a panic, shed load) into problems
 //! too. `detail` is for the caller and never holds a vendor's text or a secret.

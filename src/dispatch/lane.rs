@@ -4,7 +4,7 @@
 //! and for a permit, in that order, and only then lets the journal hand out
 //! items: what arrived during the wait travels together. Each call runs as a
 //! task of its own, so a slow vendor does not hold up the permits. An item that
-//! meets a free permit skips the claim (`mod.rs`) and joins at [`deliver`].
+//! meets a free permit skips the claim (`mod.rs`) and joins at `deliver`.
 //! Decisions are elsewhere: `batch`, `retry`; this file only acts.
 
 use std::convert::Infallible;

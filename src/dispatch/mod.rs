@@ -1,6 +1,6 @@
 //! When work goes out. No HTTP, no SQL, no vendor name.
 //!
-//! [`Dispatch::submit`] journals a deletion and wakes its lanes. A lane, one per
+//! `Dispatch::submit` journals a deletion and wakes its lanes. A lane, one per
 //! (account, operation), waits for a permit of its bucket, lets the journal hand
 //! out what is due, makes one call and records what came of it:
 //!

@@ -1,11 +1,11 @@
 //! The token-bucket middleware: a tower layer around a vendor's client.
 //!
-//! [`Quota`]'s `poll_ready` *is* the wait for a permit. A lane waits until its
+//! `Quota`'s `poll_ready` *is* the wait for a permit. A lane waits until its
 //! service is ready and only then fills the batch, so deletes that arrive during
 //! the wait travel together in one call, and the signature, made inside the
 //! call, is fresh. A service that is dropped while ready gives its permit back.
 //! Permits come from a trait, so that a bucket that replicas share can stand
-//! where [`LocalPermits`] stands.
+//! where `LocalPermits` stands.
 
 use std::convert::Infallible;
 use std::fmt;

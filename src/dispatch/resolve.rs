@@ -3,7 +3,7 @@
 //! The answer is either the parts to delete, which are journaled before the
 //! delete goes out, or the item's ending without any delete. Nothing is ever
 //! widened: a selector that finds nothing is `absent`, and a check that the read
-//! does not answer refuses the delete. Knows no vendor: it reads [`Facts`].
+//! does not answer refuses the delete. Knows no vendor: it reads `Facts`.
 
 use crate::providers::ReadFirst;
 use crate::types::asset::{Category, Facts, Rendition, Source, Standing};

@@ -115,6 +115,7 @@ impl<R: RngExt> Case<'_, R> {
             }
             Verdict::Again(why) => self.again(why),
             Verdict::Fault(_) => self.same_step_now(),
+            Verdict::Unclear if self.around.entries > 1 => self.split(),
             // A read deletes nothing: whatever it left open, it may simply be made again.
             Verdict::Unclear | Verdict::Doubtful { .. } | Verdict::Deleted => self.again(Again::Unavailable),
         }
@@ -198,7 +199,9 @@ impl<R: RngExt> Case<'_, R> {
         let facts = match verdict {
             Verdict::Facts(facts) => *facts,
             Verdict::Absent => Facts::only(Standing::Missing),
-            Verdict::NotOk { of_whole_call: true, .. } if self.around.entries > 1 => return self.split(),
+            Verdict::NotOk { of_whole_call: true, .. } | Verdict::Unclear if self.around.entries > 1 => {
+                return self.split();
+            }
             // The vendor will not tell; asking again will not change that.
             Verdict::NotOk { .. } => Facts::only(Standing::Untold),
             Verdict::Fault(_) => return self.same_step_now(),

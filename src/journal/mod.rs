@@ -1,13 +1,13 @@
 //! What was promised and what happened. The only folder that knows SQL.
 //!
-//! The contract of [`Journal`], in prose; `contract.rs` tests it on every store:
+//! The contract of `Journal`, in prose; `contract.rs` tests it on every store:
 //!
 //! 1. A method that writes returns `Ok` only after its commit is on stable
 //!    storage. Concurrent writes may share a commit; each is still all or nothing.
-//! 2. [`Journal::claim`] commits `sending`, a lease and a higher generation for
+//! 2. `Journal::claim` commits `sending`, a lease and a higher generation for
 //!    the items that it hands out. Nothing may be sent for an item that was not
-//!    handed out so, by `claim` or by [`Journal::append`] with [`Start::Sends`].
-//! 3. [`Journal::record`] changes an item only if it is still `sending` under the
+//!    handed out so, by `claim` or by `Journal::append` with `Start::Sends`.
+//! 3. `Journal::record` changes an item only if it is still `sending` under the
 //!    generation that is named: a writer that was presumed dead changes nothing.
 //! 4. An item that is done never changes. Its place in its deletion's sequence of
 //!    outcomes is given at the same commit, and the sequence has no gap.

@@ -2,7 +2,7 @@
 //!
 //! A key is fixed at start (from the environment) or lives in a file that the
 //! platform may rotate under us. A file is looked at again when its last look is
-//! older than [`RECHECK`], and at once when the vendor has refused the key, so a
+//! older than `RECHECK`, and at once when the vendor has refused the key, so a
 //! rotation is picked up without a restart. Knows nothing of vendors; reading
 //! the environment is `settings.rs`' business.
 

@@ -1,9 +1,9 @@
 //! How one call to one vendor is made. The only folder that knows vendors.
 //!
-//! A [`Provider`] says, without I/O, which vendor action serves a target and
-//! what must be read first ([`Provider::route`]), and makes one signed request
-//! for the items of a [`Call`] ([`Provider::call`]). The answer comes back as a
-//! [`CallReport`]: one [`Verdict`] for each entry, in the order given, never an
+//! A `Provider` says, without I/O, which vendor action serves a target and
+//! what must be read first (`Provider::route`), and makes one signed request
+//! for the items of a `Call` (`Provider::call`). The answer comes back as a
+//! `CallReport`: one `Verdict` for each entry, in the order given, never an
 //! error. When to call, whether to repeat and what it means for an item is
 //! decided in `dispatch`, which knows no vendor by name.
 //!

@@ -27,8 +27,8 @@ pub const MAX_CALLS_IN_FLIGHT: usize = 256;
 /// Largest answer that is read; the largest real one is a list of 20 assets.
 pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// A request, signed and ready.
-#[derive(Debug, Clone)]
+/// A request, signed and ready. Its query and headers may hold a signature or a token, so it does not print them.
+#[derive(Clone)]
 pub struct Outgoing {
     /// Method.
     pub method: Method,
@@ -38,6 +38,13 @@ pub struct Outgoing {
     pub headers: HeaderMap,
     /// Body.
     pub body: Bytes,
+}
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let host = self.url.host_str().unwrap_or_default();
+        f.debug_struct("Outgoing").field("method", &self.method).field("host", &host).finish_non_exhaustive()
+    }
 }
 
 /// An answer, read to its end.

@@ -31,10 +31,7 @@ pub(super) fn answer(inner: &Inner, request: &Received) -> Reply {
         ("ledger" | "assets" | "faults" | "options" | "reset", _) => {
             refused(405, "this endpoint does not take that method")
         }
-        _ => refused(
-            404,
-            "no such endpoint; there are ledger, assets, faults, options, reset",
-        ),
+        _ => refused(404, "no such endpoint; there are ledger, assets, faults, options, reset"),
     }
 }
 
@@ -50,10 +47,7 @@ fn shown<T: serde::Serialize>(value: &T) -> Reply {
 }
 
 fn ledger(inner: &Inner, query: &str) -> Reply {
-    let after = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("after="))
-        .unwrap_or("0");
+    let after = query.split('&').find_map(|pair| pair.strip_prefix("after=")).unwrap_or("0");
     let Ok(after) = after.parse() else {
         return refused(400, "after is the seq of the last row you have");
     };
@@ -80,25 +74,17 @@ fn set_faults(inner: &Inner, body: &[u8]) -> Result<(), String> {
 }
 
 fn options(inner: &Inner) -> Reply {
-    shown(&AllOptions {
-        kit: &inner.options(),
-        vendor: inner.vendor.options(),
-    })
+    shown(&AllOptions { kit: &inner.options(), vendor: inner.vendor.options() })
 }
 
 /// Switches of the kit stand at the top, the vendor's under `vendor`.
 fn set_options(inner: &Inner, body: &[u8]) -> Result<(), String> {
     let mut patch: Value =
         serde_json::from_slice(body).map_err(|error| format!("options are JSON: {error}"))?;
-    let vendor = patch
-        .as_object_mut()
-        .and_then(|object| object.remove("vendor"));
+    let vendor = patch.as_object_mut().and_then(|object| object.remove("vendor"));
     let kit = overlay(&*inner.options(), &patch)?;
     if let Some(vendor) = vendor {
-        inner
-            .vendor
-            .set_options(&vendor)
-            .map_err(|why| format!("vendor: {why}"))?;
+        inner.vendor.set_options(&vendor).map_err(|why| format!("vendor: {why}"))?;
     }
     inner.set_options(kit);
     Ok(())

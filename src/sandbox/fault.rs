@@ -140,10 +140,9 @@ impl Fault {
     #[must_use]
     pub fn takes_effect(&self) -> bool {
         match self {
-            Self::Throttle { .. }
-            | Self::Error { .. }
-            | Self::XmlError { .. }
-            | Self::LegacyError { .. } => false,
+            Self::Throttle { .. } | Self::Error { .. } | Self::XmlError { .. } | Self::LegacyError { .. } => {
+                false
+            }
             Self::ErrorAfter { .. } | Self::Delay { .. } | Self::WrongContentType {} => true,
             Self::HttpError { after_effect, .. }
             | Self::Reset { after_effect }
@@ -167,40 +166,26 @@ impl Fault {
             envelope: Envelope::Native,
         };
         match self {
-            Self::Throttle {
-                code,
-                retry_after_ms,
-            } => Some(VendorFault {
-                code: code.clone(),
-                retry_after_ms: *retry_after_ms,
-                ..blank
-            }),
-            Self::Error {
-                status,
-                code,
-                message,
+            Self::Throttle { code, retry_after_ms } => {
+                Some(VendorFault { code: code.clone(), retry_after_ms: *retry_after_ms, ..blank })
             }
-            | Self::ErrorAfter {
-                status,
-                code,
-                message,
-            } => Some(VendorFault {
-                status: *status,
-                code: Some(code.clone()),
-                message: message.clone(),
-                ..blank
-            }),
+            Self::Error { status, code, message } | Self::ErrorAfter { status, code, message } => {
+                Some(VendorFault {
+                    status: *status,
+                    code: Some(code.clone()),
+                    message: message.clone(),
+                    ..blank
+                })
+            }
             Self::XmlError { status, code } => Some(VendorFault {
                 status: *status,
                 code: Some(code.clone()),
                 envelope: Envelope::Xml,
                 ..blank
             }),
-            Self::LegacyError { code } => Some(VendorFault {
-                code: Some(code.clone()),
-                envelope: Envelope::Legacy,
-                ..blank
-            }),
+            Self::LegacyError { code } => {
+                Some(VendorFault { code: Some(code.clone()), envelope: Envelope::Legacy, ..blank })
+            }
             Self::HttpError { .. }
             | Self::Reset { .. }
             | Self::Cut { .. }
@@ -237,9 +222,7 @@ impl Fault {
             Self::Huge { bytes, .. } if *bytes > MAX_HUGE_BYTES => {
                 Err(format!("bytes is above {MAX_HUGE_BYTES}"))
             }
-            Self::Delay { ms, .. } if *ms > MAX_DELAY_MS => {
-                Err(format!("ms is above {MAX_DELAY_MS}"))
-            }
+            Self::Delay { ms, .. } if *ms > MAX_DELAY_MS => Err(format!("ms is above {MAX_DELAY_MS}")),
             Self::Redirect { location, .. }
                 if http::HeaderValue::from_str(location).is_err() || location.is_empty() =>
             {

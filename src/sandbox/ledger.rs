@@ -30,20 +30,12 @@ pub struct Effect {
 impl Effect {
     #[must_use]
     pub fn whole(id: impl Into<String>, effective: bool) -> Self {
-        Self {
-            id: id.into(),
-            part: None,
-            effective,
-        }
+        Self { id: id.into(), part: None, effective }
     }
 
     #[must_use]
     pub fn part(id: impl Into<String>, part: impl Into<String>, effective: bool) -> Self {
-        Self {
-            id: id.into(),
-            part: Some(part.into()),
-            effective,
-        }
+        Self { id: id.into(), part: Some(part.into()), effective }
     }
 }
 
@@ -101,10 +93,7 @@ pub(super) struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self {
-            rows: Mutex::default(),
-            changed: watch::Sender::new(0),
-        }
+        Self { rows: Mutex::default(), changed: watch::Sender::new(0) }
     }
 }
 
@@ -114,8 +103,7 @@ impl Ledger {
     }
 
     fn notify(&self) {
-        self.changed
-            .send_modify(|version| *version = version.wrapping_add(1));
+        self.changed.send_modify(|version| *version = version.wrapping_add(1));
     }
 
     /// Gives the row its number and keeps it.
@@ -124,10 +112,7 @@ impl Ledger {
             let mut rows = self.locked();
             rows.total += 1;
             row.seq = rows.total;
-            let ticket = Ticket {
-                seq: rows.total,
-                run: rows.run,
-            };
+            let ticket = Ticket { seq: rows.total, run: rows.run };
             rows.kept.push_back(row);
             if rows.kept.len() > MAX_ROWS {
                 rows.kept.pop_front();
@@ -147,9 +132,8 @@ impl Ledger {
                 return;
             }
             let index = ticket.seq.checked_sub(rows.dropped + 1);
-            if let Some(row) = index
-                .and_then(|index| usize::try_from(index).ok())
-                .and_then(|index| rows.kept.get_mut(index))
+            if let Some(row) =
+                index.and_then(|index| usize::try_from(index).ok()).and_then(|index| rows.kept.get_mut(index))
             {
                 row.delivered = true;
             }
@@ -175,10 +159,7 @@ impl Ledger {
     pub(super) fn clear(&self) {
         {
             let mut rows = self.locked();
-            *rows = Rows {
-                run: rows.run + 1,
-                ..Rows::default()
-            };
+            *rows = Rows { run: rows.run + 1, ..Rows::default() };
         }
         self.notify();
     }
@@ -233,9 +214,7 @@ mod tests {
         ledger.delivered(first);
         let rows = ledger.rows(0);
         assert_eq!(
-            rows.iter()
-                .map(|row| (row.seq, row.delivered))
-                .collect::<Vec<_>>(),
+            rows.iter().map(|row| (row.seq, row.delivered)).collect::<Vec<_>>(),
             [(1, true), (2, false)]
         );
         assert_eq!(ledger.rows(1).len(), 1);
@@ -268,10 +247,7 @@ mod tests {
     #[test]
     fn times_are_written_with_milliseconds() {
         let text = serde_json::to_string(&row()).unwrap();
-        assert!(
-            text.contains(r#""time":"1970-01-01T00:00:01.500Z""#),
-            "{text}"
-        );
+        assert!(text.contains(r#""time":"1970-01-01T00:00:01.500Z""#), "{text}");
         assert_eq!(serde_json::from_str::<LedgerRow>(&text).unwrap(), row());
     }
 }

@@ -36,14 +36,7 @@ pub struct Windows(Mutex<HashMap<String, Window>>);
 
 impl Windows {
     /// Whether one more call fits; only calls that fit are counted.
-    pub fn admit(
-        &self,
-        account: &str,
-        operation: &str,
-        limit: u32,
-        count: Count,
-        now: Timestamp,
-    ) -> bool {
+    pub fn admit(&self, account: &str, operation: &str, limit: u32, count: Count, now: Timestamp) -> bool {
         let mut windows = locked(&self.0);
         let window = windows.entry(format!("{account}/{operation}")).or_default();
         match count {
@@ -96,10 +89,7 @@ impl Nonces {
     pub fn first_use(&self, nonce: &str, keep_s: i64, now: Timestamp) -> bool {
         let mut seen = locked(&self.0);
         let keep = SignedDuration::from_secs(keep_s);
-        while seen
-            .order
-            .front()
-            .is_some_and(|(at, _)| now.duration_since(*at) > keep)
+        while seen.order.front().is_some_and(|(at, _)| now.duration_since(*at) > keep)
             || seen.order.len() >= MAX_NONCES
         {
             if let Some((_, old)) = seen.order.pop_front() {

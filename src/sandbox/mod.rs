@@ -1,10 +1,10 @@
 //! Kit for the vendors' simulators: a real HTTP/1 server on a port of its own, a ledger of
 //! what truly happened, scripted faults, rate windows and nonce memory.
 //!
-//! A vendor implements [`Vendor`] in its own folder, from the vendor's pages, and is served by
-//! [`Sandbox::start`]. The kit reads the request, asks [`Vendor::peek`] what it is about, picks a
-//! fault, calls [`Vendor::answer`] when the call may take effect, and writes **exactly one**
-//! ledger row per received call itself: a vendor only says in its [`Answer`] what it did.
+//! A vendor implements `Vendor` in its own folder, from the vendor's pages, and is served by
+//! `Sandbox::start`. The kit reads the request, asks `Vendor::peek` what it is about, picks a
+//! fault, calls `Vendor::answer` when the call may take effect, and writes **exactly one**
+//! ledger row per received call itself: a vendor only says in its `Answer` what it did.
 //!
 //! The kit knows no vendor and nothing of the rest of vodrm. It never starts tasks on its own:
 //! it is given a tracker and a stop token; and it never asks the system for the time.
@@ -64,9 +64,7 @@ impl Received {
     /// The raw path.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.target
-            .split_once('?')
-            .map_or(self.target.as_str(), |(path, _)| path)
+        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
     }
 
     /// The raw query without its question mark; empty when there is none.
@@ -195,14 +193,8 @@ impl Desk<'_> {
         if self.options.fast || !self.options.enforce_qps {
             return true;
         }
-        let limit = self
-            .options
-            .qps
-            .get(operation)
-            .copied()
-            .unwrap_or(published);
-        self.windows
-            .admit(account, operation, limit, self.options.count, self.now)
+        let limit = self.options.qps.get(operation).copied().unwrap_or(published);
+        self.windows.admit(account, operation, limit, self.options.count, self.now)
     }
 
     /// Remembers a nonce for `keep_s` seconds; false when it was seen within that time.
@@ -228,8 +220,7 @@ struct Inner {
 
 impl Inner {
     fn options(&self) -> Arc<Options> {
-        let guard: RwLockReadGuard<'_, _> =
-            self.options.read().unwrap_or_else(PoisonError::into_inner);
+        let guard: RwLockReadGuard<'_, _> = self.options.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&guard)
     }
 
@@ -240,8 +231,7 @@ impl Inner {
     fn now(&self, options: &Options) -> jiff::Timestamp {
         let now = (self.clock)();
         // An offset past the ends of the calendar leaves the clock as it is.
-        now.checked_add(jiff::SignedDuration::from_millis(options.clock_offset_ms))
-            .unwrap_or(now)
+        now.checked_add(jiff::SignedDuration::from_millis(options.clock_offset_ms)).unwrap_or(now)
     }
 
     fn reset(&self) {

@@ -1,6 +1,6 @@
 //! The switches every simulator has, and the overlay by which switches are changed.
 //!
-//! Its own file because vendors reuse [`overlay`] for their own switches. A change names only
+//! Its own file because vendors reuse `overlay` for their own switches. A change names only
 //! the switches that change; a name nobody knows is an error, never silence.
 
 use std::collections::BTreeMap;
@@ -64,10 +64,7 @@ mod tests {
 
     #[test]
     fn an_overlay_changes_only_what_it_names() {
-        let start = Options {
-            fast: true,
-            ..Options::default()
-        };
+        let start = Options { fast: true, ..Options::default() };
         let after = overlay(&start, &serde_json::json!({"enforce_qps": false})).unwrap();
         assert!(after.fast && !after.enforce_qps);
     }

@@ -52,10 +52,7 @@ impl Payload {
     }
 
     pub(super) fn cut_after(first: Bytes) -> Self {
-        Self::CutAfter {
-            first: Some(first),
-            paused: false,
-        }
+        Self::CutAfter { first: Some(first), paused: false }
     }
 }
 
@@ -68,11 +65,9 @@ impl Body for Payload {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match self.get_mut() {
-            Self::Whole(body) => Poll::Ready(
-                body.take()
-                    .filter(|body| !body.is_empty())
-                    .map(|body| Ok(Frame::data(body))),
-            ),
+            Self::Whole(body) => {
+                Poll::Ready(body.take().filter(|body| !body.is_empty()).map(|body| Ok(Frame::data(body))))
+            }
             Self::CutAfter { first, paused } => {
                 if let Some(first) = first.take().filter(|first| !first.is_empty()) {
                     return Poll::Ready(Some(Ok(Frame::data(first))));
@@ -98,9 +93,7 @@ impl Body for Payload {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(body) => {
-                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
-            }
+            Self::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
             Self::CutAfter { .. } => SizeHint::default(),
             Self::Padding { left } => SizeHint::with_exact(*left),
         }

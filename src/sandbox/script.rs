@@ -3,7 +3,7 @@
 //! Rules are tried in order for every call. A rule that matches first lets `skip` calls pass,
 //! then fires `times` times (0: until the rules are replaced); the first rule that fires ends the
 //! search, so later rules do not see that call. Apart from `fault`, so that what can go wrong and
-//! when it does can each be read alone. Knows a call only by its [`Peek`].
+//! when it does can each be read alone. Knows a call only by its `Peek`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -36,22 +36,13 @@ impl FaultRule {
     /// A rule for every call of every operation, until it is replaced.
     #[must_use]
     pub fn always(fault: Fault) -> Self {
-        Self {
-            operation: None,
-            id: None,
-            skip: 0,
-            times: 0,
-            fault,
-        }
+        Self { operation: None, id: None, skip: 0, times: 0, fault }
     }
 
     /// A rule for the next call only.
     #[must_use]
     pub fn once(fault: Fault) -> Self {
-        Self {
-            times: 1,
-            ..Self::always(fault)
-        }
+        Self { times: 1, ..Self::always(fault) }
     }
 
     #[must_use]
@@ -79,9 +70,7 @@ impl FaultRule {
     }
 
     fn matches(&self, peek: &Peek) -> bool {
-        self.operation
-            .as_ref()
-            .is_none_or(|operation| *operation == peek.operation)
+        self.operation.as_ref().is_none_or(|operation| *operation == peek.operation)
             && self.id.as_ref().is_none_or(|id| peek.ids.contains(id))
     }
 }
@@ -92,9 +81,7 @@ pub(super) fn check(rules: &[FaultRule]) -> Result<(), String> {
         return Err(format!("at most {MAX_RULES} rules"));
     }
     for (place, rule) in rules.iter().enumerate() {
-        rule.fault
-            .check()
-            .map_err(|why| format!("rule {place} ({}): {why}", rule.fault.kind()))?;
+        rule.fault.check().map_err(|why| format!("rule {place} ({}): {why}", rule.fault.kind()))?;
     }
     Ok(())
 }
@@ -115,14 +102,7 @@ impl Faults {
     }
 
     pub(super) fn replace(&self, rules: Vec<FaultRule>) {
-        *self.locked() = rules
-            .into_iter()
-            .map(|rule| Progress {
-                rule,
-                skipped: 0,
-                fired: 0,
-            })
-            .collect();
+        *self.locked() = rules.into_iter().map(|rule| Progress { rule, skipped: 0, fired: 0 }).collect();
     }
 
     pub(super) fn rules(&self) -> Vec<FaultRule> {
@@ -151,23 +131,15 @@ mod tests {
     use super::*;
 
     fn call(operation: &str, id: &str) -> Peek {
-        Peek {
-            operation: operation.into(),
-            ids: vec![id.into()],
-            ..Peek::default()
-        }
+        Peek { operation: operation.into(), ids: vec![id.into()], ..Peek::default() }
     }
 
     #[test]
     fn a_rule_skips_then_fires_its_times() {
         let faults = Faults::default();
-        let rule = FaultRule::always(Fault::Garbage {
-            after_effect: false,
-        });
+        let rule = FaultRule::always(Fault::Garbage { after_effect: false });
         faults.replace(vec![rule.for_operation("Op").skipping(1).times(2)]);
-        let fired: Vec<bool> = (0..5)
-            .map(|_| faults.take(&call("Op", "a")).is_some())
-            .collect();
+        let fired: Vec<bool> = (0..5).map(|_| faults.take(&call("Op", "a")).is_some()).collect();
         assert_eq!(fired, [false, true, true, false, false]);
         assert!(faults.take(&call("Other", "a")).is_none());
     }
@@ -175,9 +147,7 @@ mod tests {
     #[test]
     fn a_rule_for_an_id_waits_for_a_call_that_carries_it() {
         let faults = Faults::default();
-        faults.replace(vec![
-            FaultRule::once(Fault::Reset { after_effect: true }).for_id("b"),
-        ]);
+        faults.replace(vec![FaultRule::once(Fault::Reset { after_effect: true }).for_id("b")]);
         assert!(faults.take(&call("Op", "a")).is_none());
         assert!(faults.take(&call("Op", "b")).is_some());
         assert!(faults.take(&call("Op", "b")).is_none());
@@ -192,10 +162,7 @@ mod tests {
                 {"fault":{"kind":"error_after","status":503,"code":"X"}}]"#,
         )
         .unwrap();
-        assert!(
-            rules[1].fault.takes_effect(),
-            "a cut comes after the effect unless told otherwise"
-        );
+        assert!(rules[1].fault.takes_effect(), "a cut comes after the effect unless told otherwise");
         for rule in &rules {
             let text = serde_json::to_value(&rule.fault).unwrap();
             assert_eq!(text["kind"], rule.fault.kind());
@@ -213,10 +180,7 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<FaultRule>(bad).is_err(), "{bad}");
         }
-        let status = FaultRule::always(Fault::HttpError {
-            status: 99,
-            after_effect: false,
-        });
+        let status = FaultRule::always(Fault::HttpError { status: 99, after_effect: false });
         assert!(check(&[status]).unwrap_err().contains("rule 0"));
     }
 }

@@ -105,10 +105,7 @@ async fn route(
     };
     let received = Received {
         method: head.method,
-        target: head
-            .uri
-            .path_and_query()
-            .map_or_else(|| "/".to_owned(), ToString::to_string),
+        target: head.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
         headers: head.headers,
         body: body.to_bytes(),
     };
@@ -136,15 +133,9 @@ async fn call(
         return delayed(inner, received, peek, connection, delay, late_effect).await;
     }
 
-    let answer = fault
-        .takes_effect()
-        .then(|| work(&inner, &received, connection));
+    let answer = fault.takes_effect().then(|| work(&inner, &received, connection));
     let mut did = answer.as_ref().map_or_else(
-        || Did {
-            verdict: fault.kind().to_owned(),
-            effects: Vec::new(),
-            status: None,
-        },
+        || Did { verdict: fault.kind().to_owned(), effects: Vec::new(), status: None },
         Did::answered,
     );
     let outcome = act(&inner, &fault, &received, answer);
@@ -195,12 +186,7 @@ fn act(inner: &Inner, fault: &Fault, received: &Received, answer: Option<Answer>
     }
     // A cut before the effect still needs some answer to cut.
     let reply = answer.map_or_else(
-        || {
-            Reply::json(
-                200,
-                &serde_json::json!({"RequestId": "CUT-BEFORE-ANY-EFFECT-0000000000000000"}),
-            )
-        },
+        || Reply::json(200, &serde_json::json!({"RequestId": "CUT-BEFORE-ANY-EFFECT-0000000000000000"})),
         |answer| answer.reply,
     );
     let page = |status: u16| {
@@ -219,11 +205,9 @@ fn act(inner: &Inner, fault: &Fault, received: &Received, answer: Option<Answer>
             let end = usize::try_from(*at_byte).map_or(whole.len(), |at| at.min(whole.len()));
             Acted::Cut(reply, whole.slice(..end))
         }
-        Fault::Garbage { .. } => Acted::Reply(Reply::new(
-            200,
-            "application/json",
-            b"\x00\xff{]not an envelope".to_vec(),
-        )),
+        Fault::Garbage { .. } => {
+            Acted::Reply(Reply::new(200, "application/json", b"\x00\xff{]not an envelope".to_vec()))
+        }
         Fault::Empty { .. } => Acted::Reply(Reply::new(200, "application/json", "")),
         Fault::Huge { bytes, .. } => Acted::Padding(*bytes),
         Fault::Redirect { location, .. } => {
@@ -252,10 +236,7 @@ async fn delayed(
     delay: Duration,
     late_effect: bool,
 ) -> Result<Response<Payload>, Dropped> {
-    let fault = Fault::Delay {
-        ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-        late_effect,
-    };
+    let fault = Fault::Delay { ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), late_effect };
     let wait = {
         let stop = inner.stop.clone();
         async move {
@@ -342,8 +323,7 @@ fn deliver(inner: &Inner, ticket: Ticket, reply: Reply) -> Response<Payload> {
 fn respond(inner: &Inner, reply: Reply) -> Response<Payload> {
     let length = reply.body.len();
     let mut response = Response::new(Payload::whole(reply.body));
-    *response.status_mut() =
-        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     for (name, value) in reply.headers {
         // A simulator that makes an unsendable header is found by its own tests.

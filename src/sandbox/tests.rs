@@ -21,8 +21,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Answer, Desk, Effect, Fault, FaultRule, LedgerRow, Options, Peek, Received, Reply, Sandbox,
-    Vendor, VendorFault,
+    Answer, Desk, Effect, Fault, FaultRule, LedgerRow, Options, Peek, Received, Reply, Sandbox, Vendor,
+    VendorFault,
 };
 
 /// Deletes whatever the query says.
@@ -61,10 +61,7 @@ impl Vendor for Toy {
     }
 
     fn refuse(&self, fault: &VendorFault, _: &Received) -> Reply {
-        Reply::json(
-            fault.status.unwrap_or(400),
-            &json!({"code": fault.code, "wait": fault.retry_after_ms}),
-        )
+        Reply::json(fault.status.unwrap_or(400), &json!({"code": fault.code, "wait": fault.retry_after_ms}))
     }
 
     fn assets(&self) -> Value {
@@ -93,19 +90,12 @@ impl Running {
             stop.clone(),
         )
         .unwrap();
-        Self {
-            sandbox,
-            tasks,
-            stop,
-        }
+        Self { sandbox, tasks, stop }
     }
 
     fn with(fault: Fault) -> Self {
         let running = Self::start();
-        running
-            .sandbox
-            .set_faults(vec![FaultRule::once(fault)])
-            .unwrap();
+        running.sandbox.set_faults(vec![FaultRule::once(fault)]).unwrap();
         running
     }
 
@@ -144,17 +134,11 @@ async fn a_call_is_answered_dated_and_written_down() {
     let running = Running::start();
     let answer = running.delete().await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(
-        answer.contains("date: Thu, 15 Jan 2026 08:30:00 GMT"),
-        "{answer}"
-    );
+    assert!(answer.contains("date: Thu, 15 Jan 2026 08:30:00 GMT"), "{answer}");
     assert!(answer.ends_with(r#"{"deleted":"a"}"#), "{answer}");
     let row = running.only_row();
     assert_eq!((row.seq, &*row.action, &*row.verdict), (1, "delete", "ok"));
-    assert_eq!(
-        (row.status, row.delivered, row.fault),
-        (Some(200), true, None)
-    );
+    assert_eq!((row.status, row.delivered, row.fault), (Some(200), true, None));
     assert_eq!(row.effects, [Effect::whole("a", true)]);
     running.finish().await;
 }
@@ -163,88 +147,22 @@ async fn a_call_is_answered_dated_and_written_down() {
 async fn faults_with_an_answer_say_in_the_ledger_whether_they_took_effect() {
     let after_effect = true;
     for (fault, start, effective) in [
-        (
-            Fault::Throttle {
-                code: None,
-                retry_after_ms: Some(5),
-            },
-            "HTTP/1.1 400",
-            false,
-        ),
-        (
-            Fault::Error {
-                status: Some(500),
-                code: "X".into(),
-                message: None,
-            },
-            "HTTP/1.1 500",
-            false,
-        ),
-        (
-            Fault::ErrorAfter {
-                status: Some(503),
-                code: "X".into(),
-                message: None,
-            },
-            "HTTP/1.1 503",
-            true,
-        ),
-        (
-            Fault::HttpError {
-                status: 502,
-                after_effect: false,
-            },
-            "HTTP/1.1 502",
-            false,
-        ),
-        (
-            Fault::HttpError {
-                status: 504,
-                after_effect,
-            },
-            "HTTP/1.1 504",
-            true,
-        ),
+        (Fault::Throttle { code: None, retry_after_ms: Some(5) }, "HTTP/1.1 400", false),
+        (Fault::Error { status: Some(500), code: "X".into(), message: None }, "HTTP/1.1 500", false),
+        (Fault::ErrorAfter { status: Some(503), code: "X".into(), message: None }, "HTTP/1.1 503", true),
+        (Fault::HttpError { status: 502, after_effect: false }, "HTTP/1.1 502", false),
+        (Fault::HttpError { status: 504, after_effect }, "HTTP/1.1 504", true),
         (Fault::Garbage { after_effect }, "HTTP/1.1 200", true),
-        (
-            Fault::Empty {
-                after_effect: false,
-            },
-            "HTTP/1.1 200",
-            false,
-        ),
-        (
-            Fault::Html {
-                after_effect: false,
-            },
-            "HTTP/1.1 200",
-            false,
-        ),
+        (Fault::Empty { after_effect: false }, "HTTP/1.1 200", false),
+        (Fault::Html { after_effect: false }, "HTTP/1.1 200", false),
         (Fault::WrongContentType {}, "HTTP/1.1 200", true),
         (
-            Fault::Redirect {
-                location: "http://127.0.0.1:1/".into(),
-                after_effect: false,
-            },
+            Fault::Redirect { location: "http://127.0.0.1:1/".into(), after_effect: false },
             "HTTP/1.1 302",
             false,
         ),
-        (
-            Fault::Delay {
-                ms: 1,
-                late_effect: false,
-            },
-            "HTTP/1.1 200",
-            true,
-        ),
-        (
-            Fault::Delay {
-                ms: 1,
-                late_effect: true,
-            },
-            "HTTP/1.1 200",
-            true,
-        ),
+        (Fault::Delay { ms: 1, late_effect: false }, "HTTP/1.1 200", true),
+        (Fault::Delay { ms: 1, late_effect: true }, "HTTP/1.1 200", true),
     ] {
         let kind = fault.kind();
         let running = Running::with(fault);
@@ -255,10 +173,7 @@ async fn faults_with_an_answer_say_in_the_ledger_whether_they_took_effect() {
         assert_eq!((row.fault.as_deref(), row.delivered), (Some(kind), true));
         assert_eq!(row.verdict, if effective { "ok" } else { kind });
         let answer = running.delete().await.unwrap();
-        assert!(
-            answer.ends_with(r#"{"deleted":"a"}"#),
-            "once is once: {answer}"
-        );
+        assert!(answer.ends_with(r#"{"deleted":"a"}"#), "once is once: {answer}");
         running.finish().await;
     }
 }
@@ -279,19 +194,13 @@ async fn a_reset_is_a_reset_and_its_row_is_not_delivered() {
 #[tokio::test]
 async fn a_cut_promises_the_whole_and_sends_the_start() {
     for at_byte in [0, 5] {
-        let running = Running::with(Fault::Cut {
-            at_byte,
-            after_effect: true,
-        });
+        let running = Running::with(Fault::Cut { at_byte, after_effect: true });
         let answer = running.delete().await.unwrap();
         assert!(answer.contains("content-length: 15\r\n"), "{answer}");
         let body = answer.split_once("\r\n\r\n").unwrap().1;
         assert_eq!(body, if at_byte == 0 { "" } else { r#"{"del"# });
         let row = running.only_row();
-        assert_eq!(
-            (row.status, row.delivered, row.effects.len()),
-            (Some(200), false, 1)
-        );
+        assert_eq!((row.status, row.delivered, row.effects.len()), (Some(200), false, 1));
         running.finish().await;
     }
 }
@@ -299,10 +208,7 @@ async fn a_cut_promises_the_whole_and_sends_the_start() {
 #[tokio::test]
 async fn a_huge_body_is_as_long_as_asked() {
     let bytes = 3_000_000;
-    let running = Running::with(Fault::Huge {
-        bytes,
-        after_effect: false,
-    });
+    let running = Running::with(Fault::Huge { bytes, after_effect: false });
     let answer = running.delete().await.unwrap();
     assert_eq!(answer.split_once("\r\n\r\n").unwrap().1.len(), 3_000_000);
     assert!(answer.contains("content-length: 3000000"));
@@ -319,18 +225,10 @@ async fn a_hang_ends_with_the_client_or_with_the_simulator() {
         running.sandbox.wait_for_calls(1).await;
     }
     let row = running.only_row();
-    assert_eq!(
-        (row.status, row.delivered, row.effects.len()),
-        (None, false, 1)
-    );
+    assert_eq!((row.status, row.delivered, row.effects.len()), (None, false, 1));
     running.sandbox.reset();
-    let hang = Fault::Hang {
-        after_effect: false,
-    };
-    running
-        .sandbox
-        .set_faults(vec![FaultRule::always(hang)])
-        .unwrap();
+    let hang = Fault::Hang { after_effect: false };
+    running.sandbox.set_faults(vec![FaultRule::always(hang)]).unwrap();
     let mut stream = TcpStream::connect(running.sandbox.addr()).await.unwrap();
     let request = b"POST /delete?a HTTP/1.1\r\nhost: toy\r\ncontent-length: 0\r\n\r\n";
     stream.write_all(request).await.unwrap();
@@ -342,10 +240,7 @@ async fn a_hang_ends_with_the_client_or_with_the_simulator() {
 #[tokio::test]
 async fn a_late_effect_comes_although_the_client_left() {
     let running = Running::start();
-    let delay = Fault::Delay {
-        ms: 20,
-        late_effect: true,
-    };
+    let delay = Fault::Delay { ms: 20, late_effect: true };
     let rule = FaultRule::once(delay).for_id("late");
     running.sandbox.set_faults(vec![rule]).unwrap();
     {
@@ -355,10 +250,7 @@ async fn a_late_effect_comes_although_the_client_left() {
         // Connections are taken in order: once this one is answered, the first one was read.
         running.delete().await.unwrap();
     }
-    running
-        .sandbox
-        .wait_until(|rows| rows.iter().any(|row| row.ids == ["late"]))
-        .await;
+    running.sandbox.wait_until(|rows| rows.iter().any(|row| row.ids == ["late"])).await;
     let row = running.sandbox.ledger().pop().unwrap();
     assert_eq!(row.effects, [Effect::whole("late", true)]);
     assert!(!row.delivered);
@@ -370,10 +262,7 @@ async fn rates_hold_and_can_be_switched_off() {
     let running = Running::start();
     for expected in ["200", "200", "400"] {
         let answer = running.delete().await.unwrap();
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {expected}")),
-            "{answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{answer}");
     }
     running.sandbox.set_options(Options {
         enforce_qps: false,
@@ -382,10 +271,7 @@ async fn rates_hold_and_can_be_switched_off() {
     });
     let answer = running.delete().await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"));
-    assert!(
-        answer.contains("09:30:00 GMT"),
-        "the clock is an hour ahead: {answer}"
-    );
+    assert!(answer.contains("09:30:00 GMT"), "the clock is an hour ahead: {answer}");
     running.finish().await;
 }
 
@@ -393,13 +279,8 @@ async fn rates_hold_and_can_be_switched_off() {
 async fn the_control_endpoints_show_and_change_everything() {
     let running = Running::start();
     let put = |path: &'static str, body: &'static str| running.send(path, body);
-    let answer = put("PUT /_sandbox/faults", r#"[{"fault":{"kind":"reste"}}]"#)
-        .await
-        .unwrap();
-    assert!(
-        answer.starts_with("HTTP/1.1 400") && answer.contains("reste"),
-        "{answer}"
-    );
+    let answer = put("PUT /_sandbox/faults", r#"[{"fault":{"kind":"reste"}}]"#).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("reste"), "{answer}");
     let answer = put(
         "PUT /_sandbox/faults",
         r#"[{"operation":"delete","times":1,"fault":{"kind":"throttle","retry_after_ms":9}}]"#,
@@ -421,52 +302,19 @@ async fn the_control_endpoints_show_and_change_everything() {
     assert_eq!(rows, running.sandbox.ledger());
     let answer = put("GET /_sandbox/ledger?after=1", "").await.unwrap();
     assert_eq!(answer.split_once("\r\n\r\n").unwrap().1.lines().count(), 1);
-    assert!(
-        put("GET /_sandbox/assets", "")
-            .await
-            .unwrap()
-            .contains(r#"{"deleted":1}"#)
-    );
+    assert!(put("GET /_sandbox/assets", "").await.unwrap().contains(r#"{"deleted":1}"#));
 
-    let answer = put(
-        "PUT /_sandbox/options",
-        r#"{"enforce_qps":false,"vendor":{}}"#,
-    )
-    .await
-    .unwrap();
+    let answer = put("PUT /_sandbox/options", r#"{"enforce_qps":false,"vendor":{}}"#).await.unwrap();
     assert!(answer.contains(r#""enforce_qps":false"#), "{answer}");
     for bad in [r#"{"enforce":1}"#, r#"{"vendor":{"x":1}}"#, "[]", "{"] {
         let answer = put("PUT /_sandbox/options", bad).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
-    assert!(
-        put("POST /_sandbox/reset", "")
-            .await
-            .unwrap()
-            .starts_with("HTTP/1.1 200")
-    );
-    assert_eq!(
-        (running.sandbox.calls(), running.sandbox.faults()),
-        (0, Vec::new())
-    );
+    assert!(put("POST /_sandbox/reset", "").await.unwrap().starts_with("HTTP/1.1 200"));
+    assert_eq!((running.sandbox.calls(), running.sandbox.faults()), (0, Vec::new()));
     assert!(!running.sandbox.options().enforce_qps, "options stay");
-    assert!(
-        put("GET /_sandbox/assets", "")
-            .await
-            .unwrap()
-            .contains(r#"{"deleted":0}"#)
-    );
-    assert!(
-        put("GET /_sandbox/reset", "")
-            .await
-            .unwrap()
-            .starts_with("HTTP/1.1 405")
-    );
-    assert!(
-        put("GET /_sandbox/other", "")
-            .await
-            .unwrap()
-            .starts_with("HTTP/1.1 404")
-    );
+    assert!(put("GET /_sandbox/assets", "").await.unwrap().contains(r#"{"deleted":0}"#));
+    assert!(put("GET /_sandbox/reset", "").await.unwrap().starts_with("HTTP/1.1 405"));
+    assert!(put("GET /_sandbox/other", "").await.unwrap().starts_with("HTTP/1.1 404"));
     running.finish().await;
 }

@@ -1,6 +1,6 @@
 //! What a vendor says of an asset, in one vocabulary.
 //!
-//! A provider's `wire.rs` turns each read into [`Facts`]; the decisions in
+//! A provider's `wire.rs` turns each read into `Facts`; the decisions in
 //! `dispatch/resolve.rs` and `dispatch/settle.rs` and the preview that callers
 //! see are made from them. A field that a read does not tell stays `None`: "not
 //! told" and "not there" must never be mixed up, because one of them proves

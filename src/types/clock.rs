@@ -1,7 +1,7 @@
 //! Time, passed in.
 //!
 //! Everything that asks for the time or waits for it does so through a
-//! [`Clock`], so that tests set it and no decision reads the machine by itself.
+//! `Clock`, so that tests set it and no decision reads the machine by itself.
 //! Two readings: wall time for what is stored and signed, and time since the
 //! start, which never jumps, for buckets and waits.
 

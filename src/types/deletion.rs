@@ -1,6 +1,6 @@
 //! Deletions, items, and how far an item has come.
 //!
-//! A deletion is one accepted request; an item is one target in it. [`Progress`]
+//! A deletion is one accepted request; an item is one target in it. `Progress`
 //! is what an item carries from call to call: the asset it was resolved to and
 //! its parts, each with what is known of it. It is journaled before a call that
 //! depends on it, so that a crash forgets nothing. How these are stored is the

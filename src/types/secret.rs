@@ -1,8 +1,8 @@
 //! Secrets that cannot print.
 //!
-//! `Debug` and `Display` of a [`Secret`] show a placeholder, it does not
+//! `Debug` and `Display` of a `Secret` show a placeholder, it does not
 //! serialize, and its memory is wiped when it goes. The text comes out through
-//! [`Secret::expose`] alone, so a search for that word finds every use.
+//! `Secret::expose` alone, so a search for that word finds every use.
 
 use std::fmt;
 

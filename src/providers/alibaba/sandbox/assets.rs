@@ -41,13 +41,7 @@ pub(super) enum SnapshotKind {
 }
 
 impl SnapshotKind {
-    const ALL: [Self; 5] = [
-        Self::Cover,
-        Self::Normal,
-        Self::Sprite,
-        Self::SpriteOrigin,
-        Self::WebVtt,
-    ];
+    const ALL: [Self; 5] = [Self::Cover, Self::Normal, Self::Sprite, Self::SpriteOrigin, Self::WebVtt];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -169,7 +163,5 @@ pub(super) struct Attached {
 /// When something of a video was made: a minute apart, so that "newest" is plain.
 pub(super) fn time(made: usize) -> String {
     let offset = i64::try_from(made).unwrap_or_default() * 60;
-    Timestamp::from_second(UPLOADED_S + offset)
-        .map(|time| time.to_string())
-        .unwrap_or_default()
+    Timestamp::from_second(UPLOADED_S + offset).map(|time| time.to_string()).unwrap_or_default()
 }

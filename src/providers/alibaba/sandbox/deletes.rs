@@ -24,13 +24,7 @@ enum Sorted {
 
 /// Sorts a batch, or refuses it whole: none exists, or one is busy.
 fn sort(call: &Call<'_>, asked: &AskedVideos) -> Result<Vec<Sorted>, Refusal> {
-    let untouched = || {
-        asked
-            .items
-            .iter()
-            .map(|item| Effect::whole(known_id(item), false))
-            .collect()
-    };
+    let untouched = || asked.items.iter().map(|item| Effect::whole(known_id(item), false)).collect();
     if asked.items.iter().all(|item| item.video.is_none()) {
         return Err(video_not_found(call.quirks.all_missing_status).with_effects(untouched()));
     }
@@ -72,11 +66,8 @@ impl Lists {
         let mut fields = Map::new();
         let quirks = call.quirks;
         put_ids(&mut fields, barred_name, &self.barred, quirks);
-        let (videos, references) = if by_reference {
-            (Vec::new(), self.missing)
-        } else {
-            (self.missing, Vec::new())
-        };
+        let (videos, references) =
+            if by_reference { (Vec::new(), self.missing) } else { (self.missing, Vec::new()) };
         put_ids(&mut fields, "NonExistVideoIds", &videos, quirks);
         put_ids(&mut fields, "NonExistReferenceIds", &references, quirks);
         Done::deleted(fields, self.effects)
@@ -94,9 +85,7 @@ pub(super) fn delete_video(call: &mut Call<'_>) -> Result<Done, Refusal> {
             Sorted::Fine => call.library.take_video(known_id(&item), keep),
             Sorted::Missing | Sorted::Barred => false,
         };
-        lists
-            .effects
-            .push(Effect::whole(known_id(&item), effective));
+        lists.effects.push(Effect::whole(known_id(&item), effective));
         match sorted {
             Sorted::Missing => lists.missing.push(item.id),
             // The list is of video ids by its name, also when reference ids were sent.
@@ -123,10 +112,7 @@ pub(super) fn delete_mezzanines(call: &mut Call<'_>) -> Result<Done, Refusal> {
         let id = known_id(&item).to_owned();
         if sorted == Sorted::Fine
             && !force
-            && call
-                .library
-                .video(&id)
-                .is_some_and(|video| video.plays_source() && video.source_kept)
+            && call.library.video(&id).is_some_and(|video| video.plays_source() && video.source_kept)
         {
             sorted = Sorted::Barred;
         }
@@ -139,9 +125,7 @@ pub(super) fn delete_mezzanines(call: &mut Call<'_>) -> Result<Done, Refusal> {
             // The untranscoded original is the source file itself and goes with it.
             video.streams.retain(|stream| !stream.job_id.is_empty());
         }
-        lists
-            .effects
-            .push(Effect::part(id.clone(), "source", effective));
+        lists.effects.push(Effect::part(id.clone(), "source", effective));
         match sorted {
             Sorted::Missing => lists.missing.push(item.id),
             Sorted::Barred => lists.barred.push(id),
@@ -164,9 +148,7 @@ pub(super) fn delete_stream(call: &mut Call<'_>) -> Result<Done, Refusal> {
     let deletes = whole || call.quirks.bad_unit == BadUnit::Partial;
     let keep = call.keep();
     if deletes && let Some(video) = call.library.change_video(&id, keep) {
-        video
-            .streams
-            .retain(|stream| !jobs.contains(&stream.job_id));
+        video.streams.retain(|stream| !jobs.contains(&stream.job_id));
     }
     let effects = jobs
         .into_iter()

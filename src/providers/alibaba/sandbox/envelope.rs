@@ -1,6 +1,6 @@
 //! How answers and errors are written: JSON or XML, with the fields the "Responses" page prints.
 //!
-//! Its own file because every refusal and every operation ends here. A [`Refusal`] is the
+//! Its own file because every refusal and every operation ends here. A `Refusal` is the
 //! vendor's error as a value: code, status and message as printed. The id-list encodings of the
 //! pages are applied here too, so that operations only deal with lists.
 
@@ -43,20 +43,12 @@ impl Refusal {
 
     /// The gateway's pattern for absent parameters: `Missing{ParameterName}`, 400.
     pub(super) fn missing(name: &str) -> Self {
-        Self::new(
-            400,
-            &format!("Missing{name}"),
-            &format!("{name} is mandatory for this action."),
-        )
+        Self::new(400, &format!("Missing{name}"), &format!("{name} is mandatory for this action."))
     }
 
     /// The gateway's pattern for values it cannot take: `Invalid{Name}`, 400.
     pub(super) fn invalid(name: &str) -> Self {
-        Self::new(
-            400,
-            &format!("Invalid{name}"),
-            &format!("The specified parameter {name} is not valid."),
-        )
+        Self::new(400, &format!("Invalid{name}"), &format!("The specified parameter {name} is not valid."))
     }
 
     pub(super) fn invalid_parameter(why: &str) -> Self {
@@ -64,11 +56,7 @@ impl Refusal {
     }
 
     pub(super) fn incomplete_signature() -> Self {
-        Self::new(
-            400,
-            "IncompleteSignature",
-            "The request signature does not conform to Aliyun standards.",
-        )
+        Self::new(400, "IncompleteSignature", "The request signature does not conform to Aliyun standards.")
     }
 
     pub(super) fn signature_mismatch(server_text: &str) -> Self {
@@ -82,28 +70,16 @@ impl Refusal {
     }
 
     pub(super) fn nonce_used() -> Self {
-        Self::new(
-            400,
-            "SignatureNonceUsed",
-            "Specified signature nonce was used already.",
-        )
+        Self::new(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
     }
 
     /// Limits page: 400 Throttling.User with this text.
     pub(super) fn throttled() -> Self {
-        Self::new(
-            400,
-            "Throttling.User",
-            "Request was denied due to user flow throttling.",
-        )
+        Self::new(400, "Throttling.User", "Request was denied due to user flow throttling.")
     }
 
     pub(super) fn no_such_api() -> Self {
-        Self::new(
-            404,
-            "InvalidApi.NotFound",
-            "Specified api is not found, please check your url and method.",
-        )
+        Self::new(404, "InvalidApi.NotFound", "Specified api is not found, please check your url and method.")
     }
 
     pub(super) fn scripted(fault: &VendorFault) -> Self {
@@ -130,8 +106,7 @@ fn printed_status(code: &str) -> u16 {
         | "InvalidVideo.NoneStream"
         | "InvalidDomain.Offline"
         | "InvalidProtocol.NeedSsl" => 404,
-        "NoPermission" | "IllegalOperation" | "ServiceBusy" | "PreloadQueueFull"
-        | "InvalidAction" => 403,
+        "NoPermission" | "IllegalOperation" | "ServiceBusy" | "PreloadQueueFull" | "InvalidAction" => 403,
         "InternalError" | "UnknownError" | "InvalidDomain.Configure_failed" => 500,
         _ if code.eq_ignore_ascii_case("ServiceUnavailable") => 503,
         _ if code.starts_with("Delete") && code.ends_with("Failed") => 503,
@@ -141,12 +116,7 @@ fn printed_status(code: &str) -> u16 {
     }
 }
 
-pub(super) fn error(
-    refusal: &Refusal,
-    format: Format,
-    request_id: &str,
-    received: &Received,
-) -> Reply {
+pub(super) fn error(refusal: &Refusal, format: Format, request_id: &str, received: &Received) -> Reply {
     let body = json!({
         "RequestId": request_id,
         "HostId": received.header("host").unwrap_or("vod.cn-shanghai.aliyuncs.com"),
@@ -198,12 +168,7 @@ fn numbers_to_strings(value: &mut Value) {
 }
 
 /// Writes a list of ids under `name`, in the encoding that is switched on.
-pub(super) fn put_ids(
-    fields: &mut Map<String, Value>,
-    name: &str,
-    ids: &[String],
-    quirks: &Quirks,
-) {
+pub(super) fn put_ids(fields: &mut Map<String, Value>, name: &str, ids: &[String], quirks: &Quirks) {
     let as_json = || Value::from(ids).to_string();
     let value = match (ids, quirks.empty_lists) {
         ([], EmptyLists::Omit) => return,
@@ -242,10 +207,7 @@ fn element(text: &mut String, name: &str, value: &Value) {
             }
             inner
         }
-        Value::String(plain) => plain
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;"),
+        Value::String(plain) => plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
     };
     write!(text, "<{name}>{inner}</{name}>").expect("cannot fail because a String takes any text");

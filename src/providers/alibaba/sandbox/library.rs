@@ -3,7 +3,7 @@
 //! Its own file because operations only decide, and everything that truly disappears disappears
 //! here. Reads may be shown the state before a change for a while (a delete may end after its
 //! answer: the `DeleteMediaComplete` callback exists for that), so the library keeps ghosts.
-//! Knows no request and no answer. Bounded by [`seed::MAX_VIDEOS`].
+//! Knows no request and no answer. Bounded by `seed::MAX_VIDEOS`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,10 +27,7 @@ struct Shelf<T> {
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self {
-            things: BTreeMap::new(),
-            ghosts: HashMap::new(),
-        }
+        Self { things: BTreeMap::new(), ghosts: HashMap::new() }
     }
 }
 
@@ -121,12 +118,7 @@ impl Library {
         }
     }
 
-    pub(super) fn add_stream(
-        &mut self,
-        id: &str,
-        definition: &str,
-        format: &str,
-    ) -> Option<String> {
+    pub(super) fn add_stream(&mut self, id: &str, definition: &str, format: &str) -> Option<String> {
         let video = self.videos.things.get_mut(id)?;
         Some(video.render(definition, format, false))
     }
@@ -167,9 +159,7 @@ impl Library {
         self.referred(reference).or_else(|| {
             let mut ghosts = self.videos.ghosts.values();
             ghosts
-                .find(|(ghost, until)| {
-                    now < *until && ghost.reference.as_deref() == Some(reference)
-                })
+                .find(|(ghost, until)| now < *until && ghost.reference.as_deref() == Some(reference))
                 .map(|(ghost, _)| ghost.id.as_str())
         })
     }
@@ -204,17 +194,12 @@ impl Library {
 
     /// The snapshot that a URL names, as video, kind and number.
     pub(super) fn snapshot_with_url(&self, url: &str) -> Option<(String, SnapshotKind, u16)> {
-        let mut parts = url
-            .strip_prefix("https://media.sandbox.example/")?
-            .split('/');
+        let mut parts = url.strip_prefix("https://media.sandbox.example/")?.split('/');
         let (id, middle) = (parts.next()?, parts.next()?);
         let kind = SnapshotKind::named(parts.next()?)?;
         let number = parts.next()?.strip_suffix(".jpg")?.parse().ok()?;
         let video = self.video(id).filter(|_| middle == "snapshots")?;
-        video
-            .snapshots
-            .contains(&(kind, number))
-            .then(|| (id.to_owned(), kind, number))
+        video.snapshots.contains(&(kind, number)).then(|| (id.to_owned(), kind, number))
     }
 
     pub(super) fn assets(&self) -> Value {

@@ -3,7 +3,7 @@
 //! Written from the vendor's pages alone and never from vodrm's client, so that it catches what
 //! the client misread. A call runs through it in the order of a gateway: shape, operation, key,
 //! clock, signature, nonce, rate, and only then the operation itself.
-//! What the pages leave open is a switch in [`Quirks`]; what the library holds is in [`seed`].
+//! What the pages leave open is a switch in `Quirks`; what the library holds is in `seed`.
 //! It does not know vodrm: only the kit, http and the vendor's words.
 
 pub mod seed;
@@ -85,11 +85,7 @@ impl Alibaba {
     /// With the seeded library and the default switches.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            library: Mutex::new(seed::library()),
-            quirks: RwLock::default(),
-            answered: AtomicU64::new(0),
-        }
+        Self { library: Mutex::new(seed::library()), quirks: RwLock::default(), answered: AtomicU64::new(0) }
     }
 
     fn library(&self) -> MutexGuard<'_, Library> {
@@ -112,9 +108,7 @@ impl Alibaba {
     /// fewer than asked when the library is full ([`seed::MAX_VIDEOS`]).
     pub fn add_videos(&self, ids: impl IntoIterator<Item = String>) -> usize {
         let mut library = self.library();
-        ids.into_iter()
-            .filter(|id| library.add(assets::Video::small(id)))
-            .count()
+        ids.into_iter().filter(|id| library.add(assets::Video::small(id))).count()
     }
 
     /// Makes `reference` name `video`, as if it had been set again after a delete.
@@ -145,16 +139,14 @@ impl Alibaba {
     /// The job ids of a video's renditions, oldest first.
     #[must_use]
     pub fn stream_ids(&self, video: &str) -> Vec<String> {
-        self.library().video(video).map_or_else(Vec::new, |video| {
-            video.streams.iter().map(|it| it.job_id.clone()).collect()
-        })
+        self.library()
+            .video(video)
+            .map_or_else(Vec::new, |video| video.streams.iter().map(|it| it.job_id.clone()).collect())
     }
 
     #[must_use]
     pub fn has_source(&self, video: &str) -> bool {
-        self.library()
-            .video(video)
-            .is_some_and(|video| video.source_kept)
+        self.library().video(video).is_some_and(|video| video.source_kept)
     }
 
     #[must_use]
@@ -172,12 +164,7 @@ impl Alibaba {
         format!("5EED5EED-0000-4000-8000-{number:012X}")
     }
 
-    fn handle(
-        &self,
-        received: &Received,
-        request: &Request,
-        desk: &Desk<'_>,
-    ) -> Result<Done, Refusal> {
+    fn handle(&self, received: &Received, request: &Request, desk: &Desk<'_>) -> Result<Done, Refusal> {
         let quirks = self.quirks();
         request::check_shape(received)?;
         let operation = operations::find(request)?;
@@ -192,12 +179,7 @@ impl Alibaba {
             return Err(Refusal::throttled());
         }
         let mut library = self.library();
-        (operation.run)(&mut Call {
-            request,
-            library: &mut library,
-            quirks: &quirks,
-            now: desk.now,
-        })
+        (operation.run)(&mut Call { request, library: &mut library, quirks: &quirks, now: desk.now })
     }
 }
 

@@ -47,35 +47,18 @@ static OPERATIONS: [Operation; 14] = [
     operation("GetImageInfo", 100, pictures::get_image_info),
     operation("GetImageInfos", 30, pictures::get_image_infos),
     operation("ListSnapshots", 30, reads::list_snapshots),
-    operation(
-        "GetAttachedMediaInfo",
-        100,
-        pictures::get_attached_media_info,
-    ),
+    operation("GetAttachedMediaInfo", 100, pictures::get_attached_media_info),
 ];
 
 /// The operation a request is for. One product page each prints another spelling for an unknown
 /// name; the newest is InvalidApi.NotFound.
 pub(super) fn find(request: &Request) -> Result<&'static Operation, Refusal> {
-    let action = request
-        .action
-        .as_deref()
-        .ok_or_else(|| Refusal::missing("Action"))?;
-    let version = request
-        .version
-        .as_deref()
-        .ok_or_else(|| Refusal::missing("Version"))?;
+    let action = request.action.as_deref().ok_or_else(|| Refusal::missing("Action"))?;
+    let version = request.version.as_deref().ok_or_else(|| Refusal::missing("Version"))?;
     if version != VERSION {
-        return Err(Refusal::new(
-            400,
-            "NoSuchVersion",
-            "The specified version does not exist.",
-        ));
+        return Err(Refusal::new(400, "NoSuchVersion", "The specified version does not exist."));
     }
-    OPERATIONS
-        .iter()
-        .find(|operation| operation.name == action)
-        .ok_or_else(Refusal::no_such_api)
+    OPERATIONS.iter().find(|operation| operation.name == action).ok_or_else(Refusal::no_such_api)
 }
 
 /// What an operation came to, without the envelope.
@@ -90,20 +73,12 @@ pub(super) struct Done {
 impl Done {
     /// A read: nothing happened.
     pub(super) fn read(fields: Map<String, Value>) -> Self {
-        Self {
-            fields,
-            verdict: "ok",
-            effects: Vec::new(),
-        }
+        Self { fields, verdict: "ok", effects: Vec::new() }
     }
 
     pub(super) fn deleted(fields: Map<String, Value>, effects: Vec<Effect>) -> Self {
         let whole = effects.iter().all(|effect| effect.effective);
-        Self {
-            fields,
-            verdict: if whole { "ok" } else { "partial" },
-            effects,
-        }
+        Self { fields, verdict: if whole { "ok" } else { "partial" }, effects }
     }
 }
 
@@ -139,26 +114,17 @@ impl Call<'_> {
         if delay <= 0 {
             return None;
         }
-        self.now
-            .checked_add(SignedDuration::from_millis(delay))
-            .ok()
+        self.now.checked_add(SignedDuration::from_millis(delay)).ok()
     }
 
     /// A comma separated list. The limit counts what was sent; repeats and empty elements, of
     /// which no page speaks, are then dropped. Spaces are part of an id.
     pub(super) fn list(&self, name: &str, max: usize, code: &str) -> Result<Vec<String>, Refusal> {
-        let text = self
-            .request
-            .text(name)
-            .ok_or_else(|| Refusal::missing(name))?;
+        let text = self.request.text(name).ok_or_else(|| Refusal::missing(name))?;
         let mut ids: Vec<String> = Vec::new();
         let sent = text.split(',').filter(|id| !id.is_empty());
         if sent.clone().count() > max {
-            return Err(Refusal::new(
-                400,
-                code,
-                &format!("The number of {name} exceeds the maximum {max}."),
-            ));
+            return Err(Refusal::new(400, code, &format!("The number of {name} exceeds the maximum {max}.")));
         }
         for id in sent {
             if !ids.iter().any(|known| known == id) {
@@ -175,35 +141,24 @@ impl Call<'_> {
     /// found nowhere, so a call that sends both is refused.
     fn by_reference(&self, own: &str, other: &str) -> Result<bool, Refusal> {
         match (self.request.text(own), self.request.text(other)) {
-            (Some(_), Some(_)) => Err(Refusal::invalid_parameter(&format!(
-                "{own} and {other} cannot be used together."
-            ))),
+            (Some(_), Some(_)) => {
+                Err(Refusal::invalid_parameter(&format!("{own} and {other} cannot be used together.")))
+            }
             (None, None) => Err(Refusal::missing(own)),
             (own, _) => Ok(own.is_none()),
         }
     }
 
     /// The videos that `own` or `ReferenceIds` names. For a delete, `shown` is false.
-    pub(super) fn asked_videos(
-        &self,
-        own: &str,
-        code: &str,
-        shown: bool,
-    ) -> Result<AskedVideos, Refusal> {
+    pub(super) fn asked_videos(&self, own: &str, code: &str, shown: bool) -> Result<AskedVideos, Refusal> {
         let by_reference = self.by_reference(own, "ReferenceIds")?;
         let name = if by_reference { "ReferenceIds" } else { own };
         let items = self
             .list(name, MAX_IDS, code)?
             .into_iter()
-            .map(|id| Asked {
-                video: self.found(&id, by_reference, shown),
-                id,
-            })
+            .map(|id| Asked { video: self.found(&id, by_reference, shown), id })
             .collect();
-        Ok(AskedVideos {
-            items,
-            by_reference,
-        })
+        Ok(AskedVideos { items, by_reference })
     }
 
     fn found(&self, id: &str, by_reference: bool, shown: bool) -> Option<String> {
@@ -213,11 +168,7 @@ impl Call<'_> {
             (true, false) => library.referred(id),
             (true, true) => library.shown_referred(id, self.now),
         }?;
-        let video = if shown {
-            library.shown_video(id, self.now)
-        } else {
-            library.video(id)
-        };
+        let video = if shown { library.shown_video(id, self.now) } else { library.video(id) };
         video.map(|video| video.id.clone())
     }
 
@@ -235,14 +186,9 @@ impl Call<'_> {
 
     fn one_id(&self, shown: bool) -> Result<String, Refusal> {
         let by_reference = self.by_reference("VideoId", "ReferenceId")?;
-        let name = if by_reference {
-            "ReferenceId"
-        } else {
-            "VideoId"
-        };
+        let name = if by_reference { "ReferenceId" } else { "VideoId" };
         let id = self.request.text(name).unwrap_or_default();
-        self.found(id, by_reference, shown)
-            .ok_or_else(|| video_not_found(404))
+        self.found(id, by_reference, shown).ok_or_else(|| video_not_found(404))
     }
 
     pub(super) fn illegal_status(&self, video: &Video) -> Refusal {
@@ -253,11 +199,9 @@ impl Call<'_> {
 fn permitted(video: Option<&Video>) -> Result<&Video, Refusal> {
     match video {
         None => Err(video_not_found(404)),
-        Some(video) if !video.permitted => Err(Refusal::new(
-            403,
-            "Forbidden",
-            "User not authorized to operate on the specified resource.",
-        )),
+        Some(video) if !video.permitted => {
+            Err(Refusal::new(403, "Forbidden", "User not authorized to operate on the specified resource."))
+        }
         Some(video) => Ok(video),
     }
 }
@@ -267,9 +211,6 @@ pub(super) fn video_not_found(status: u16) -> Refusal {
 }
 
 pub(super) fn illegal_status(status: u16, video: &Video) -> Refusal {
-    let message = format!(
-        "Currently Video Status is {} and AuditStatus is Init.",
-        video.status
-    );
+    let message = format!("Currently Video Status is {} and AuditStatus is Init.", video.status);
     Refusal::new(status, "Forbidden.IllegalStatus", &message)
 }

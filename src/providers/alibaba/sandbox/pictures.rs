@@ -23,25 +23,16 @@ enum Unit {
 }
 
 fn no_such_resource() -> Refusal {
-    Refusal::new(
-        404,
-        "NoSuchResource",
-        "The specified resource does not exist.",
-    )
+    Refusal::new(404, "NoSuchResource", "The specified resource does not exist.")
 }
 
 pub(super) fn delete_image(call: &mut Call<'_>) -> Result<Done, Refusal> {
-    let kind = call
-        .request
-        .text("DeleteImageType")
-        .ok_or_else(|| Refusal::missing("DeleteImageType"))?;
+    let kind = call.request.text("DeleteImageType").ok_or_else(|| Refusal::missing("DeleteImageType"))?;
     match kind {
         "ImageId" => {
             let ids = call.list("ImageIds", MAX_IDS, "ImageIdsExceededMax")?;
-            let units = ids
-                .iter()
-                .map(|id| call.library.image(id).map(|it| Unit::Image(it.id.clone())))
-                .collect();
+            let units =
+                ids.iter().map(|id| call.library.image(id).map(|it| Unit::Image(it.id.clone()))).collect();
             delete_units(call, ids, units)
         }
         "ImageURL" => {
@@ -50,9 +41,7 @@ pub(super) fn delete_image(call: &mut Call<'_>) -> Result<Done, Refusal> {
             delete_units(call, urls, units)
         }
         "VideoId" => delete_snapshots(call),
-        _ => Err(Refusal::invalid_parameter(
-            "DeleteImageType is not one of ImageURL, ImageId, VideoId.",
-        )),
+        _ => Err(Refusal::invalid_parameter("DeleteImageType is not one of ImageURL, ImageId, VideoId.")),
     }
 }
 
@@ -69,11 +58,7 @@ fn unit_with_url(call: &Call<'_>, url: &str) -> Option<Unit> {
     })
 }
 
-fn delete_units(
-    call: &mut Call<'_>,
-    asked: Vec<String>,
-    units: Vec<Option<Unit>>,
-) -> Result<Done, Refusal> {
+fn delete_units(call: &mut Call<'_>, asked: Vec<String>, units: Vec<Option<Unit>>) -> Result<Done, Refusal> {
     let whole = units.iter().all(Option::is_some);
     let deletes = whole || call.quirks.bad_unit == BadUnit::Partial;
     let keep = call.keep();
@@ -129,10 +114,7 @@ fn delete_snapshots(call: &mut Call<'_>) -> Result<Done, Refusal> {
 /// The kinds that `ImageType` names: `All` only alone, and never `WebVttSnapshot`, which is a
 /// type of `ListSnapshots` but not of `DeleteImage`.
 fn snapshot_kinds(call: &Call<'_>) -> Result<Vec<SnapshotKind>, Refusal> {
-    let text = call
-        .request
-        .text("ImageType")
-        .ok_or_else(|| Refusal::missing("ImageType"))?;
+    let text = call.request.text("ImageType").ok_or_else(|| Refusal::missing("ImageType"))?;
     if text == "All" {
         return Ok(vec![
             SnapshotKind::Cover,
@@ -169,18 +151,9 @@ pub(super) fn delete_attached_media(call: &mut Call<'_>) -> Result<Done, Refusal
 }
 
 pub(super) fn get_image_info(call: &mut Call<'_>) -> Result<Done, Refusal> {
-    let id = call
-        .request
-        .text("ImageId")
-        .ok_or_else(|| Refusal::missing("ImageId"))?;
-    let image = call
-        .library
-        .shown_image(id, call.now)
-        .ok_or_else(no_such_resource)?;
-    Ok(Done::read(Map::from_iter([(
-        "ImageInfo".to_owned(),
-        shapes::image(image),
-    )])))
+    let id = call.request.text("ImageId").ok_or_else(|| Refusal::missing("ImageId"))?;
+    let image = call.library.shown_image(id, call.now).ok_or_else(no_such_resource)?;
+    Ok(Done::read(Map::from_iter([("ImageInfo".to_owned(), shapes::image(image))])))
 }
 
 pub(super) fn get_image_infos(call: &mut Call<'_>) -> Result<Done, Refusal> {
@@ -195,13 +168,7 @@ pub(super) fn get_attached_media_info(call: &mut Call<'_>) -> Result<Done, Refus
         let attached = call.library.shown_attached(id, call.now);
         attached.map(shapes::attached)
     };
-    Ok(listed(
-        call,
-        ids,
-        read,
-        "AttachedMediaList",
-        "NonExistMediaIds",
-    ))
+    Ok(listed(call, ids, read, "AttachedMediaList", "NonExistMediaIds"))
 }
 
 /// A read of several: what is there under one name, the missing ids under another.

@@ -18,10 +18,7 @@ pub(super) fn get_video_info(call: &mut Call<'_>) -> Result<Done, Refusal> {
     let video = call.one_shown_video()?;
     let mut shape = shapes::video(video);
     // Wrapped here, plain in GetVideoInfos.
-    shape.insert(
-        "Snapshots".to_owned(),
-        json!({"Snapshot": shapes::snapshot_urls(video)}),
-    );
+    shape.insert("Snapshots".to_owned(), json!({"Snapshot": shapes::snapshot_urls(video)}));
     Ok(Done::read(one("Video", shape.into())))
 }
 
@@ -30,9 +27,7 @@ pub(super) fn get_video_infos(call: &mut Call<'_>) -> Result<Done, Refusal> {
     let mut found = Vec::new();
     let mut missing = Vec::new();
     for item in asked.items {
-        let video = item
-            .video
-            .and_then(|id| call.library.shown_video(&id, call.now));
+        let video = item.video.and_then(|id| call.library.shown_video(&id, call.now));
         // The answer has no list for ids without rights: they are not seen at all.
         match video.filter(|video| video.permitted) {
             Some(video) => {
@@ -47,13 +42,7 @@ pub(super) fn get_video_infos(call: &mut Call<'_>) -> Result<Done, Refusal> {
         return Err(video_not_found(call.quirks.all_missing_status));
     }
     let mut fields = one("VideoList", found.into());
-    put_missing(
-        &mut fields,
-        "NonExistVideoIds",
-        asked.by_reference,
-        missing,
-        call,
-    );
+    put_missing(&mut fields, "NonExistVideoIds", asked.by_reference, missing, call);
     Ok(Done::read(fields))
 }
 
@@ -63,9 +52,7 @@ pub(super) fn batch_get_media_infos(call: &mut Call<'_>) -> Result<Done, Refusal
     let mut missing = Vec::new();
     let mut forbidden = Vec::new();
     for item in asked.items {
-        let video = item
-            .video
-            .and_then(|id| call.library.shown_video(&id, call.now));
+        let video = item.video.and_then(|id| call.library.shown_video(&id, call.now));
         match video {
             None => missing.push(item.id),
             Some(video) if !video.permitted => forbidden.push(video.id.clone()),
@@ -83,13 +70,7 @@ pub(super) fn batch_get_media_infos(call: &mut Call<'_>) -> Result<Done, Refusal
         }
     }
     let mut fields = one("MediaInfos", found.into());
-    put_missing(
-        &mut fields,
-        "NonExistMediaIds",
-        asked.by_reference,
-        missing,
-        call,
-    );
+    put_missing(&mut fields, "NonExistMediaIds", asked.by_reference, missing, call);
     put_ids(&mut fields, "ForbiddenMediaIds", &forbidden, call.quirks);
     Ok(Done::read(fields))
 }
@@ -130,10 +111,7 @@ pub(super) fn get_play_info(call: &mut Call<'_>) -> Result<Done, Refusal> {
             ));
         }
     }
-    let list: Vec<Value> = streams
-        .into_iter()
-        .map(|stream| shapes::play_info(video, stream))
-        .collect();
+    let list: Vec<Value> = streams.into_iter().map(|stream| shapes::play_info(video, stream)).collect();
     let mut fields = one("VideoBase", shapes::video_base(video));
     fields.insert("PlayInfoList".to_owned(), json!({"PlayInfo": list}));
     Ok(Done::read(fields))
@@ -141,9 +119,7 @@ pub(super) fn get_play_info(call: &mut Call<'_>) -> Result<Done, Refusal> {
 
 /// Whether a comma list of the call lets `value` through; absent lets all through.
 fn wanted(call: &Call<'_>, name: &str, value: &str) -> bool {
-    call.request
-        .text(name)
-        .is_none_or(|list| list.split(',').any(|it| it == value))
+    call.request.text(name).is_none_or(|list| list.split(',').any(|it| it == value))
 }
 
 /// ResultType=Single: the newest stream of each definition and format, none encrypted.
@@ -163,11 +139,7 @@ fn newest<'a>(streams: &[&'a Stream]) -> Vec<&'a Stream> {
 pub(super) fn get_mezzanine_info(call: &mut Call<'_>) -> Result<Done, Refusal> {
     let video = call.one_shown_video()?;
     if !video.source_kept && call.quirks.deleted_source == DeletedSource::NotFound {
-        return Err(Refusal::new(
-            404,
-            "InvalidFile.NotFound",
-            "The file does not exist.",
-        ));
+        return Err(Refusal::new(404, "InvalidFile.NotFound", "The file does not exist."));
     }
     Ok(Done::read(one("Mezzanine", shapes::mezzanine(video))))
 }
@@ -226,11 +198,7 @@ fn put_missing(
     missing: Vec<String>,
     call: &Call<'_>,
 ) {
-    let (own_ids, references) = if by_reference {
-        (Vec::new(), missing)
-    } else {
-        (missing, Vec::new())
-    };
+    let (own_ids, references) = if by_reference { (Vec::new(), missing) } else { (missing, Vec::new()) };
     put_ids(fields, own, &own_ids, call.quirks);
     put_ids(fields, "NonExistReferenceIds", &references, call.quirks);
 }

@@ -69,10 +69,7 @@ impl Request {
         if received.method == http::Method::POST {
             parameters.extend(body_pairs(received));
         }
-        match received
-            .header("authorization")
-            .and_then(|it| it.strip_prefix(ACS3))
-        {
+        match received.header("authorization").and_then(|it| it.strip_prefix(ACS3)) {
             Some(credential) => Self::acs3(received, query, parameters, credential),
             None => Self::rpc_v1(query, parameters),
         }
@@ -106,13 +103,8 @@ impl Request {
         parameters: BTreeMap<String, String>,
         credential: &str,
     ) -> Self {
-        let header = |name: &str| {
-            received
-                .header(name)
-                .map(str::trim)
-                .filter(|it| !it.is_empty())
-                .map(str::to_owned)
-        };
+        let header =
+            |name: &str| received.header(name).map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned);
         // V3 page: no spaces after the commas, so a part with one is not recognised.
         let part = |name: &str| {
             credential
@@ -123,19 +115,12 @@ impl Request {
                 .filter(|it| !it.is_empty())
                 .map(str::to_owned)
         };
-        let wants_json = received
-            .header("accept")
-            .is_some_and(|it| it.to_ascii_lowercase().contains("application/json"))
-            || parameters
-                .get("Format")
-                .is_some_and(|it| it.eq_ignore_ascii_case("json"));
+        let wants_json =
+            received.header("accept").is_some_and(|it| it.to_ascii_lowercase().contains("application/json"))
+                || parameters.get("Format").is_some_and(|it| it.eq_ignore_ascii_case("json"));
         Self {
             scheme: Scheme::Acs3,
-            format: if wants_json {
-                Format::Json
-            } else {
-                Format::Xml
-            },
+            format: if wants_json { Format::Json } else { Format::Xml },
             action: header("x-acs-action"),
             version: header("x-acs-version"),
             timestamp: header("x-acs-date"),
@@ -170,21 +155,14 @@ impl Request {
 
     /// A business parameter that is there and not empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .get(name)
-            .map(String::as_str)
-            .filter(|it| !it.is_empty())
+        self.parameters.get(name).map(String::as_str).filter(|it| !it.is_empty())
     }
 }
 
 /// Refuses what is no RPC-style call: another method, or a path (the path is always `/`).
 pub(super) fn check_shape(received: &Received) -> Result<(), Refusal> {
     if received.method != http::Method::GET && received.method != http::Method::POST {
-        return Err(Refusal::new(
-            400,
-            "UnsupportedHTTPMethod",
-            "This http method is not supported.",
-        ));
+        return Err(Refusal::new(400, "UnsupportedHTTPMethod", "This http method is not supported."));
     }
     if received.path() != "/" {
         return Err(Refusal::no_such_api());
@@ -195,11 +173,7 @@ pub(super) fn check_shape(received: &Received) -> Result<(), Refusal> {
 /// Decoded pairs of a query or form, in order. A `+` is a space, as every form decoder has it:
 /// a client that leaves a plus sign unencoded signs something else than it sends.
 pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
-    let decode = |part: &str| {
-        percent_decode_str(&part.replace('+', " "))
-            .decode_utf8_lossy()
-            .into_owned()
-    };
+    let decode = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
@@ -210,10 +184,7 @@ pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
 }
 
 fn body_pairs(received: &Received) -> Vec<(String, String)> {
-    let kind = received
-        .header("content-type")
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let kind = received.header("content-type").unwrap_or_default().to_ascii_lowercase();
     if kind.starts_with("application/x-www-form-urlencoded") {
         return pairs(&String::from_utf8_lossy(&received.body));
     }
@@ -224,11 +195,9 @@ fn body_pairs(received: &Received) -> Vec<(String, String)> {
             .into_iter()
             .map(|(name, value)| match value {
                 Value::String(text) => (name, text),
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::Array(_)
-                | Value::Object(_) => (name, value.to_string()),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    (name, value.to_string())
+                }
             })
             .collect();
     }

@@ -153,9 +153,7 @@ fn normal_video(id: &str) -> Video {
         (SnapshotKind::SpriteOrigin, 2),
         (SnapshotKind::WebVtt, 1),
     ] {
-        video
-            .snapshots
-            .extend((1..=count).map(|number| (kind, number)));
+        video.snapshots.extend((1..=count).map(|number| (kind, number)));
     }
     video
 }
@@ -215,11 +213,7 @@ pub(super) fn library() -> Library {
     for n in 1..=IMAGES {
         let id = image(n);
         library.add_image(Image {
-            url: if id == COMMA_IMAGE {
-                COMMA_IMAGE_URL.to_owned()
-            } else {
-                image_url(n)
-            },
+            url: if id == COMMA_IMAGE { COMMA_IMAGE_URL.to_owned() } else { image_url(n) },
             kind: if n % 2 == 0 { "cover" } else { "default" },
             id,
         });

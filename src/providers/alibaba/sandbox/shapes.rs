@@ -16,9 +16,7 @@ const SOURCE_BYTES: u64 = 104_857_600;
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(fields) => fields,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Map::new()
-        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
     }
 }
 
@@ -92,11 +90,7 @@ pub(super) fn stream_type(stream: &Stream) -> &'static str {
 
 pub(super) fn play_info(video: &Video, stream: &Stream) -> Value {
     let size = SOURCE_BYTES / 8 * (stream.made as u64 % 5 + 1);
-    let file = if stream.job_id.is_empty() {
-        "source"
-    } else {
-        &stream.job_id
-    };
+    let file = if stream.job_id.is_empty() { "source" } else { &stream.job_id };
     let mut fields = json!({
         "JobId": stream.job_id,
         "Definition": stream.definition,

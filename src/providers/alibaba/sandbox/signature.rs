@@ -16,20 +16,15 @@ use sha2::{Digest, Sha256};
 use super::request::ACS3;
 
 /// Everything but `A-Z a-z 0-9 - _ . ~` is encoded (v1 page, step 3).
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 pub(super) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
 fn joined<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let parts: Vec<String> = pairs
-        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-        .collect();
+    let parts: Vec<String> =
+        pairs.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     parts.join("&")
 }
 
@@ -58,11 +53,7 @@ pub(super) fn rpc_v1(method: &str, parameters: &BTreeMap<String, String>, secret
     let mut mac = Hmac::<Sha1>::new_from_slice(format!("{secret}&").as_bytes())
         .expect("cannot fail because HMAC takes keys of any length");
     mac.update(string_to_sign.as_bytes());
-    RpcV1 {
-        signature: BASE64_STANDARD.encode(mac.finalize().into_bytes()),
-        canonical_query,
-        string_to_sign,
-    }
+    RpcV1 { signature: BASE64_STANDARD.encode(mac.finalize().into_bytes()), canonical_query, string_to_sign }
 }
 
 #[derive(Debug)]
@@ -88,11 +79,7 @@ pub(super) fn acs3(
 ) -> Acs3 {
     let mut sorted: Vec<&(String, String)> = query.iter().collect();
     sorted.sort();
-    let canonical_query = joined(
-        sorted
-            .into_iter()
-            .map(|(name, value)| (name.as_str(), value.as_str())),
-    );
+    let canonical_query = joined(sorted.into_iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let mut canonical_headers = String::new();
     for (name, value) in headers {
         canonical_headers.extend([name.as_str(), ":", value.as_str(), "\n"]);
@@ -100,15 +87,8 @@ pub(super) fn acs3(
     let names: Vec<&str> = headers.keys().map(String::as_str).collect();
     let signed_headers = names.join(";");
     // The path of an RPC-style product is always "/".
-    let canonical_request = [
-        method,
-        "/",
-        &canonical_query,
-        &canonical_headers,
-        &signed_headers,
-        payload_hash,
-    ]
-    .join("\n");
+    let canonical_request =
+        [method, "/", &canonical_query, &canonical_headers, &signed_headers, payload_hash].join("\n");
     let string_to_sign = format!("{ACS3}\n{}", sha256_hex(canonical_request.as_bytes()));
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
         .expect("cannot fail because HMAC takes keys of any length");

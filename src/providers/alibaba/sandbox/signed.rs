@@ -59,10 +59,8 @@ impl Draft {
             headers.insert("x-acs-security-token", token.clone());
             headers.insert("x-acs-accesskey-id", self.key_id.clone());
         }
-        let signed: BTreeMap<String, String> = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
+        let signed: BTreeMap<String, String> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let hash = signature::sha256_hex(b"");
         let own = signature::acs3("POST", &self.parameters, &signed, &hash, &self.secret);
         headers.insert(
@@ -73,12 +71,7 @@ impl Draft {
             ),
         );
         headers.insert("accept", "application/json".to_owned());
-        received(
-            Method::POST,
-            format!("/?{}", own.canonical_query),
-            headers.into_iter(),
-            Vec::new(),
-        )
+        received(Method::POST, format!("/?{}", own.canonical_query), headers.into_iter(), Vec::new())
     }
 
     /// V1 with everything in the query, `Format=JSON`.
@@ -112,11 +105,7 @@ impl Draft {
             parameters.insert("SecurityToken".to_owned(), token.clone());
         }
         let own = signature::rpc_v1(method.as_str(), &parameters, &self.secret);
-        format!(
-            "{}&Signature={}",
-            own.canonical_query,
-            signature::encode(&own.signature)
-        )
+        format!("{}&Signature={}", own.canonical_query, signature::encode(&own.signature))
     }
 }
 
@@ -128,15 +117,7 @@ pub(super) fn received<'a>(
 ) -> Received {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
-        headers.append(
-            HeaderName::try_from(name).unwrap(),
-            HeaderValue::try_from(value).unwrap(),
-        );
+        headers.append(HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap());
     }
-    Received {
-        method,
-        target,
-        headers,
-        body: Bytes::from(body),
-    }
+    Received { method, target, headers, body: Bytes::from(body) }
 }

@@ -20,10 +20,7 @@ use super::{
 use crate::sandbox::Received;
 
 fn document() -> Value {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test may be pointed at other vectors"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a test may be pointed at other vectors")]
     let folder = std::env::var("VODRM_TEST_VECTORS").map_or_else(
         |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/providers/alibaba/testdata"),
         PathBuf::from,
@@ -34,17 +31,12 @@ fn document() -> Value {
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("{name} is not text in {value}"))
+    value[name].as_str().unwrap_or_else(|| panic!("{name} is not text in {value}"))
 }
 
 fn map(value: &Value) -> BTreeMap<String, String> {
     value.as_object().map_or_else(BTreeMap::new, |fields| {
-        fields
-            .iter()
-            .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
-            .collect()
+        fields.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
     })
 }
 
@@ -52,11 +44,7 @@ fn map(value: &Value) -> BTreeMap<String, String> {
 fn v1_of(input: &Value) -> RpcV1 {
     let mut parameters = map(&input["query_params"]);
     parameters.extend(map(&input["body_params"]));
-    rpc_v1(
-        text(input, "method"),
-        &parameters,
-        text(input, "access_key_secret"),
-    )
+    rpc_v1(text(input, "method"), &parameters, text(input, "access_key_secret"))
 }
 
 fn v3_of(input: &Value) -> Acs3 {
@@ -84,16 +72,8 @@ fn every_stage_of_every_vector_is_as_published() {
         match scheme {
             "rpc-v1-hmac-sha1" => {
                 let own = v1_of(input);
-                assert_eq!(
-                    own.canonical_query,
-                    text(expected, "canonical_query"),
-                    "{name}"
-                );
-                assert_eq!(
-                    own.string_to_sign,
-                    text(expected, "string_to_sign"),
-                    "{name}"
-                );
+                assert_eq!(own.canonical_query, text(expected, "canonical_query"), "{name}");
+                assert_eq!(own.string_to_sign, text(expected, "string_to_sign"), "{name}");
                 assert_eq!(own.signature, text(expected, "signature"), "{name}");
                 if let Some(encoded) = expected["signature_percent_encoded"].as_str() {
                     assert_eq!(encode(&own.signature), encoded, "{name}");
@@ -101,31 +81,11 @@ fn every_stage_of_every_vector_is_as_published() {
             }
             "acs3-hmac-sha256" => {
                 let own = v3_of(input);
-                assert_eq!(
-                    own.canonical_query,
-                    text(expected, "canonical_query"),
-                    "{name}"
-                );
-                assert_eq!(
-                    own.canonical_headers,
-                    text(expected, "canonical_headers"),
-                    "{name}"
-                );
-                assert_eq!(
-                    own.signed_headers,
-                    text(expected, "signed_headers"),
-                    "{name}"
-                );
-                assert_eq!(
-                    own.canonical_request,
-                    text(expected, "canonical_request"),
-                    "{name}"
-                );
-                assert_eq!(
-                    own.string_to_sign,
-                    text(expected, "string_to_sign"),
-                    "{name}"
-                );
+                assert_eq!(own.canonical_query, text(expected, "canonical_query"), "{name}");
+                assert_eq!(own.canonical_headers, text(expected, "canonical_headers"), "{name}");
+                assert_eq!(own.signed_headers, text(expected, "signed_headers"), "{name}");
+                assert_eq!(own.canonical_request, text(expected, "canonical_request"), "{name}");
+                assert_eq!(own.string_to_sign, text(expected, "string_to_sign"), "{name}");
                 assert_eq!(own.signature, text(expected, "signature"), "{name}");
             }
             other => panic!("{name}: unknown scheme {other}"),
@@ -145,10 +105,7 @@ fn every_stage_of_every_vector_is_as_published() {
     }
     println!("checked {checked:?}");
     for scheme in ["rpc-v1-hmac-sha1", "acs3-hmac-sha256"] {
-        assert!(
-            checked.get(scheme).is_some_and(|count| *count > 0),
-            "no {scheme}"
-        );
+        assert!(checked.get(scheme).is_some_and(|count| *count > 0), "no {scheme}");
     }
 }
 
@@ -168,25 +125,17 @@ fn request_of(vector: &Value) -> Received {
             query.push(signature);
         } else {
             body = format!("{body}&{signature}");
-            headers.insert(
-                "content-type".to_owned(),
-                "application/x-www-form-urlencoded".to_owned(),
-            );
+            headers.insert("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
         }
         // Not every v1 vector names its host: nothing of it is signed.
         headers.insert("host".to_owned(), "vod.cn-shanghai.aliyuncs.com".to_owned());
     } else {
-        headers.insert(
-            "authorization".to_owned(),
-            text(expected, "authorization").to_owned(),
-        );
+        headers.insert("authorization".to_owned(), text(expected, "authorization").to_owned());
     }
     received(
         method,
         format!("/?{}", query.join("&")),
-        headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.clone())),
+        headers.iter().map(|(name, value)| (name.as_str(), value.clone())),
         body.into_bytes(),
     )
 }
@@ -228,10 +177,7 @@ fn every_vector_is_accepted_as_a_request_and_refused_with_one_byte_changed() {
     }
     println!("accepted {accepted:?}, refused {refused} changed requests");
     for scheme in ["rpc-v1-hmac-sha1", "acs3-hmac-sha256"] {
-        assert!(
-            accepted.get(scheme).is_some_and(|count| *count > 0),
-            "no {scheme}"
-        );
+        assert!(accepted.get(scheme).is_some_and(|count| *count > 0), "no {scheme}");
     }
 }
 
@@ -242,53 +188,27 @@ fn changed(right: &Received) -> Vec<(&'static str, Received)> {
     // The last letter or digit before the signature is part of some value.
     let flip = |text: &str| {
         let end = text.find("&Signature=").unwrap_or(text.len());
-        let place = text
-            .bytes()
-            .take(end)
-            .rposition(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())?;
+        let place =
+            text.bytes().take(end).rposition(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())?;
         let mut bytes = text.as_bytes().to_vec();
         bytes[place] = if bytes[place] == b'7' { b'8' } else { b'7' };
         String::from_utf8(bytes).ok()
     };
     if let Some(target) = flip(&right.target) {
-        all.push((
-            "query",
-            Received {
-                target,
-                ..right.clone()
-            },
-        ));
+        all.push(("query", Received { target, ..right.clone() }));
     }
     let form = String::from_utf8_lossy(&right.body).into_owned();
     if let Some(body) = flip(&form) {
         let body = body.into_bytes().into();
-        all.push((
-            "body",
-            Received {
-                body,
-                ..right.clone()
-            },
-        ));
+        all.push(("body", Received { body, ..right.clone() }));
     }
     if right.headers.contains_key("x-acs-signature-nonce") {
         let mut other = right.clone();
-        other
-            .headers
-            .insert("x-acs-signature-nonce", "another".parse().unwrap());
+        other.headers.insert("x-acs-signature-nonce", "another".parse().unwrap());
         all.push(("nonce", other));
     }
-    let method = if right.method == Method::GET {
-        Method::POST
-    } else {
-        Method::GET
-    };
+    let method = if right.method == Method::GET { Method::POST } else { Method::GET };
     // A form is only read with POST, so there the pairs are lost as well.
-    all.push((
-        "method",
-        Received {
-            method,
-            ..right.clone()
-        },
-    ));
+    all.push(("method", Received { method, ..right.clone() }));
     all
 }

@@ -48,11 +48,7 @@ impl Keys {
         let mut keys = vec![
             key(seed::ACCESS_KEY_ID, &quirks.access_key_secret, None),
             key(seed::STS_KEY_ID, seed::STS_SECRET, Some(seed::STS_TOKEN)),
-            key(
-                seed::EXPIRED_STS_KEY_ID,
-                seed::EXPIRED_STS_SECRET,
-                Some(seed::EXPIRED_STS_TOKEN),
-            ),
+            key(seed::EXPIRED_STS_KEY_ID, seed::EXPIRED_STS_SECRET, Some(seed::EXPIRED_STS_TOKEN)),
             key(seed::DISABLED_KEY_ID, seed::DISABLED_SECRET, None),
         ];
         keys.retain(|key| !quirks.revoked_keys.contains(&key.id));
@@ -74,18 +70,12 @@ pub(super) fn authenticate(
 ) -> Result<(), Refusal> {
     check_parts(request)?;
     let missing = |name: &str| Refusal::missing(name);
-    let timestamp = request
-        .timestamp
-        .as_deref()
-        .ok_or_else(|| missing("Timestamp"))?;
+    let timestamp = request.timestamp.as_deref().ok_or_else(|| missing("Timestamp"))?;
     check_time(timestamp, now)?;
     if request.nonce.is_none() {
         return Err(missing("SignatureNonce"));
     }
-    let key_id = request
-        .key_id
-        .as_deref()
-        .ok_or_else(|| missing("AccessKeyId"))?;
+    let key_id = request.key_id.as_deref().ok_or_else(|| missing("AccessKeyId"))?;
     let key = find_key(key_id, request.token.as_deref(), keys, quirks)?;
     match request.scheme {
         Scheme::RpcV1 => check_rpc_v1(received, request, key),
@@ -97,9 +87,8 @@ pub(super) fn authenticate(
 fn check_parts(request: &Request) -> Result<(), Refusal> {
     match request.scheme {
         Scheme::RpcV1 => {
-            let method = request
-                .text("SignatureMethod")
-                .ok_or_else(|| Refusal::missing("SignatureMethod"))?;
+            let method =
+                request.text("SignatureMethod").ok_or_else(|| Refusal::missing("SignatureMethod"))?;
             if method != "HMAC-SHA1" {
                 return Err(Refusal::new(
                     400,
@@ -107,9 +96,8 @@ fn check_parts(request: &Request) -> Result<(), Refusal> {
                     "The specified signature method is not supported.",
                 ));
             }
-            let version = request
-                .text("SignatureVersion")
-                .ok_or_else(|| Refusal::missing("SignatureVersion"))?;
+            let version =
+                request.text("SignatureVersion").ok_or_else(|| Refusal::missing("SignatureVersion"))?;
             if version != "1.0" {
                 return Err(Refusal::invalid("SignatureVersion"));
             }
@@ -129,10 +117,7 @@ fn check_parts(request: &Request) -> Result<(), Refusal> {
             Ok(())
         }
         Scheme::Acs3 => {
-            if request.key_id.is_none()
-                || request.signature.is_none()
-                || request.signed_headers.is_none()
-            {
+            if request.key_id.is_none() || request.signature.is_none() || request.signed_headers.is_none() {
                 return Err(Refusal::incomplete_signature());
             }
             Ok(())
@@ -168,39 +153,22 @@ fn check_time(text: &str, now: Timestamp) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn find_key<'a>(
-    id: &str,
-    token: Option<&str>,
-    keys: &'a Keys,
-    quirks: &Quirks,
-) -> Result<&'a Key, Refusal> {
+fn find_key<'a>(id: &str, token: Option<&str>, keys: &'a Keys, quirks: &Quirks) -> Result<&'a Key, Refusal> {
     let key = keys.0.iter().find(|key| key.id == id).ok_or_else(|| {
-        Refusal::new(
-            404,
-            "InvalidAccessKeyId.NotFound",
-            "Specified access key is not found.",
-        )
+        Refusal::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
     })?;
     if key.disabled {
-        return Err(Refusal::new(
-            400,
-            "InvalidAccessKeyId.Inactive",
-            "Specified access key is disabled.",
-        ));
+        return Err(Refusal::new(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
     }
     let refused = |code: &str, message: &str| Refusal::new(quirks.sts_error_status, code, message);
     match (token, key.token.as_deref()) {
         (None, None) => Ok(key),
-        (None, Some(_)) => Err(refused(
-            "MissingSecurityToken",
-            "SecurityToken is mandatory for this action.",
-        )),
+        (None, Some(_)) => {
+            Err(refused("MissingSecurityToken", "SecurityToken is mandatory for this action."))
+        }
         (Some(sent), Some(own)) if sent == own => {
             if key.token_expired {
-                return Err(refused(
-                    "InvalidSecurityToken.Expired",
-                    "Specified SecurityToken is expired.",
-                ));
+                return Err(refused("InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
             }
             Ok(key)
         }
@@ -212,10 +180,7 @@ fn find_key<'a>(
                     "Specified SecurityToken mismatch with the AccessKey.",
                 )
             } else {
-                refused(
-                    "InvalidSecurityToken.Malformed",
-                    "Specified SecurityToken is malformed.",
-                )
+                refused("InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.")
             })
         }
     }
@@ -229,18 +194,8 @@ fn check_rpc_v1(received: &Received, request: &Request, key: &Key) -> Result<(),
     Err(Refusal::signature_mismatch(&own.string_to_sign))
 }
 
-fn check_acs3(
-    received: &Received,
-    request: &Request,
-    key: &Key,
-    quirks: &Quirks,
-) -> Result<(), Refusal> {
-    let listed: Vec<&str> = request
-        .signed_headers
-        .as_deref()
-        .unwrap_or_default()
-        .split(';')
-        .collect();
+fn check_acs3(received: &Received, request: &Request, key: &Key, quirks: &Quirks) -> Result<(), Refusal> {
+    let listed: Vec<&str> = request.signed_headers.as_deref().unwrap_or_default().split(';').collect();
     let headers = signed_headers(received, &listed)?;
     check_listed(received, &headers, quirks)?;
     if let Some(id) = received.header("x-acs-accesskey-id")
@@ -257,13 +212,7 @@ fn check_acs3(
     };
     // The hash of what arrived, not the one that was claimed, goes into the signature.
     let hash = signature::sha256_hex(&received.body);
-    let own = signature::acs3(
-        received.method.as_str(),
-        &request.query,
-        &headers,
-        &hash,
-        &key.secret,
-    );
+    let own = signature::acs3(received.method.as_str(), &request.query, &headers, &hash, &key.secret);
     if same(request.signature.as_deref(), &own.signature) && same(Some(claimed.trim()), &hash) {
         return Ok(());
     }
@@ -275,10 +224,7 @@ fn check_acs3(
 
 /// The signed headers as the page wants them: lower-case names, trimmed values, repeated ones
 /// sorted and joined by commas. A listed header that did not arrive makes the signature malformed.
-fn signed_headers(
-    received: &Received,
-    listed: &[&str],
-) -> Result<BTreeMap<String, String>, Refusal> {
+fn signed_headers(received: &Received, listed: &[&str]) -> Result<BTreeMap<String, String>, Refusal> {
     let mut headers = BTreeMap::new();
     for name in listed {
         let mut values: Vec<&str> = received
@@ -308,8 +254,7 @@ fn check_listed(
     let unsigned = received.headers.keys().any(|name| {
         let name = name.as_str();
         let wanted = always.contains(&name)
-            || (quirks.strict_signed_headers
-                && (name == "content-type" || name.starts_with("x-acs-")));
+            || (quirks.strict_signed_headers && (name == "content-type" || name.starts_with("x-acs-")));
         wanted && !signed.contains_key(name)
     });
     if unsigned || !signed.contains_key("host") {

@@ -47,16 +47,11 @@ pub(super) fn delete_media(bench: Bench<'_>, arguments: &Arguments) -> Result<Do
             };
             // Refused things were not looked at; missing ones were asked for and came to nothing.
             let effects = match untaken {
-                Untaken::Unknown | Untaken::Gone | Untaken::PartMissing => {
-                    in_vain(file_id, &choices)
-                }
+                Untaken::Unknown | Untaken::Gone | Untaken::PartMissing => in_vain(file_id, &choices),
                 Untaken::Locked | Untaken::Busy => Vec::new(),
             };
             let message = "The media cannot be deleted.";
-            Err(Refused {
-                refusal: Refusal::new(code, message),
-                effects,
-            })
+            Err(Refused { refusal: Refusal::new(code, message), effects })
         }
     }
 }
@@ -69,18 +64,14 @@ fn choices(options: &Options, arguments: &Arguments) -> Result<Vec<Choice>, Refu
         // "an item without Type is invalid"; the page names no code, this one is in the VOD list.
         let name = name.ok_or_else(|| bad_type("An item of DeleteParts has no Type."))?;
         let kind = PartKind::named(name).filter(|kind| options.mps_parts || !kind.is_mps());
-        let kind =
-            kind.ok_or_else(|| bad_type("The Type of an item of DeleteParts is unknown."))?;
+        let kind = kind.ok_or_else(|| bad_type("The Type of an item of DeleteParts is unknown."))?;
         let definition = item.get("Definition").and_then(Value::as_i64).unwrap_or(0);
         if definition < 0 {
             let message = "The Definition of an item of DeleteParts is negative.";
             return Err(Refusal::new("InvalidParameterValue.Definition", message));
         }
         // "absent or 0 = all of that type".
-        Ok(Choice {
-            kind,
-            definition: (definition != 0).then_some(definition),
-        })
+        Ok(Choice { kind, definition: (definition != 0).then_some(definition) })
     };
     arguments.objects("DeleteParts").iter().map(one).collect()
 }
@@ -95,22 +86,15 @@ fn part_effects(file_id: &str, choices: &[Choice], taken: &[Part]) -> Vec<Effect
         let name = format!("{}:{}{again}", part.kind.name(), part.definition);
         Effect::part(file_id, name, true)
     });
-    let empty = choices
-        .iter()
-        .filter(|choice| !taken.iter().any(|part| choice.takes(part)));
-    effective
-        .chain(empty.map(|choice| asked(file_id, *choice)))
-        .collect()
+    let empty = choices.iter().filter(|choice| !taken.iter().any(|part| choice.takes(part)));
+    effective.chain(empty.map(|choice| asked(file_id, *choice))).collect()
 }
 
 fn in_vain(file_id: &str, choices: &[Choice]) -> Vec<Effect> {
     if choices.is_empty() {
         return vec![Effect::whole(file_id, false)];
     }
-    choices
-        .iter()
-        .map(|choice| asked(file_id, *choice))
-        .collect()
+    choices.iter().map(|choice| asked(file_id, *choice)).collect()
 }
 
 fn asked(file_id: &str, choice: Choice) -> Effect {
@@ -119,8 +103,5 @@ fn asked(file_id: &str, choice: Choice) -> Effect {
 }
 
 fn only(effects: Vec<Effect>) -> Done {
-    Done {
-        fields: Map::new(),
-        effects,
-    }
+    Done { fields: Map::new(), effects }
 }

@@ -21,10 +21,7 @@ const SECTIONS: [(&str, &str); 14] = [
     ("snapshotByTimeOffsetInfo", "SnapshotByTimeOffsetInfo"),
     ("sampleSnapshotInfo", "SampleSnapshotInfo"),
     ("keyFrameDescInfo", "KeyFrameDescInfo"),
-    (
-        "adaptiveDynamicStreamingInfo",
-        "AdaptiveDynamicStreamingInfo",
-    ),
+    ("adaptiveDynamicStreamingInfo", "AdaptiveDynamicStreamingInfo"),
     ("miniProgramReviewInfo", "MiniProgramReviewInfo"),
     ("subtitleInfo", "SubtitleInfo"),
     ("reviewInfo", "ReviewInfo"),
@@ -55,19 +52,11 @@ impl Sections {
 /// One element of `MediaInfoSet`.
 pub(super) fn media_info(file_id: &str, media: &Media, sections: Sections, now_ms: i64) -> Value {
     let shown: Vec<&Part> = media.shown_parts(now_ms).collect();
-    let page = Page {
-        file_id,
-        media,
-        shown,
-    };
+    let page = Page { file_id, media, shown };
     let mut info = serde_json::Map::new();
     info.insert("FileId".to_owned(), json!(file_id));
     for (place, (filter, field)) in SECTIONS.iter().enumerate() {
-        let value = if sections.has(place) {
-            page.section(filter)
-        } else {
-            Value::Null
-        };
+        let value = if sections.has(place) { page.section(filter) } else { Value::Null };
         info.insert((*field).to_owned(), value);
     }
     Value::Object(info)
@@ -112,16 +101,8 @@ impl Page<'_> {
 
     fn basic(&self) -> Value {
         let original = self.of(PartKind::OriginalFiles).next().is_some();
-        let media_url = if original {
-            self.original_url()
-        } else {
-            String::new()
-        };
-        let cover_url = if self.media.has_cover() {
-            self.url("cover.jpg")
-        } else {
-            String::new()
-        };
+        let media_url = if original { self.original_url() } else { String::new() };
+        let cover_url = if self.media.has_cover() { self.url("cover.jpg") } else { String::new() };
         json!({
             "Name": format!("sandbox {}", self.file_id),
             "Description": "",
@@ -155,11 +136,8 @@ impl Page<'_> {
         });
         let outputs = self.of(PartKind::TranscodeFiles).map(|part| {
             let hls = part.definition == seed::MASTER_PLAYLIST;
-            let name = if hls {
-                "master_playlist.m3u8".to_owned()
-            } else {
-                format!("v.f{}.mp4", part.definition)
-            };
+            let name =
+                if hls { "master_playlist.m3u8".to_owned() } else { format!("v.f{}.mp4", part.definition) };
             json!({
                 "Definition": part.definition, "Url": self.url(&name),
                 "Size": if hls { 512 } else { 3_145_728 },
@@ -199,26 +177,15 @@ impl Page<'_> {
             .iter()
             .filter(|part| part.kind.is_mps())
             .map(|part| {
-                let task = part
-                    .kind
-                    .name()
-                    .trim_start_matches("MpsAiMedia")
-                    .trim_end_matches("Files");
+                let task = part.kind.name().trim_start_matches("MpsAiMedia").trim_end_matches("Files");
                 json!({ "TaskType": task, "AiMediaTasks": [{ "Definition": part.definition }] })
             })
             .collect();
-        if list.is_empty() {
-            Value::Null
-        } else {
-            json!({ "AiMediaList": list })
-        }
+        if list.is_empty() { Value::Null } else { json!({ "AiMediaList": list }) }
     }
 
     fn of(&self, kind: PartKind) -> impl Iterator<Item = &Part> {
-        self.shown
-            .iter()
-            .copied()
-            .filter(move |part| part.kind == kind)
+        self.shown.iter().copied().filter(move |part| part.kind == kind)
     }
 
     fn container(&self) -> &'static str {
@@ -235,9 +202,6 @@ impl Page<'_> {
 
     fn url(&self, name: &str) -> String {
         let app = self.media.sub_app_id;
-        format!(
-            "https://{app}.vod2.example.test/{app}/{}/{name}",
-            self.file_id
-        )
+        format!("https://{app}.vod2.example.test/{app}/{}/{name}", self.file_id)
     }
 }

@@ -20,17 +20,11 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-        }
+        Self { code: code.to_owned(), message: message.into() }
     }
 
     pub(super) fn missing(name: &str) -> Self {
-        Self::new(
-            "MissingParameter",
-            format!("The request is missing a required parameter `{name}`."),
-        )
+        Self::new("MissingParameter", format!("The request is missing a required parameter `{name}`."))
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -61,10 +55,7 @@ pub(super) fn success(fields: Map<String, Value>, request_id: String) -> Reply {
 /// wants another status (the page: do not look for 404 or 429, they carry no API meaning).
 pub(super) fn error(status: u16, refusal: &Refusal, request_id: &str) -> Reply {
     let error = json!({ "Code": refusal.code, "Message": refusal.message });
-    Reply::json(
-        status,
-        &json!({ "Response": { "Error": error, "RequestId": request_id } }),
-    )
+    Reply::json(status, &json!({ "Response": { "Error": error, "RequestId": request_id } }))
 }
 
 /// `{"code": …, "message": "…", "codeDesc": "…"}`: what an older front can send, also with HTTP 200.

@@ -30,27 +30,16 @@ pub(super) struct Field {
 }
 
 const fn needed(name: &'static str, kind: Kind) -> Field {
-    Field {
-        name,
-        kind,
-        required: true,
-    }
+    Field { name, kind, required: true }
 }
 
 const fn optional(name: &'static str, kind: Kind) -> Field {
-    Field {
-        name,
-        kind,
-        required: false,
-    }
+    Field { name, kind, required: false }
 }
 
 /// `DeleteParts[]`. `Type` is checked by the operation: the schema calls it optional, an item without it is
 /// still invalid.
-const DELETE_PART: &[Field] = &[
-    optional("Type", Kind::Text),
-    optional("Definition", Kind::Integer),
-];
+const DELETE_PART: &[Field] = &[optional("Type", Kind::Text), optional("Definition", Kind::Integer)];
 
 pub(super) const DELETE_MEDIA: &[Field] = &[
     needed("FileId", Kind::Text),
@@ -58,27 +47,17 @@ pub(super) const DELETE_MEDIA: &[Field] = &[
     optional("DeleteParts", Kind::Objects(DELETE_PART)),
 ];
 
-pub(super) const DESCRIBE_MEDIA_INFOS: &[Field] = &[
-    needed("FileIds", Kind::Texts),
-    optional("SubAppId", Kind::Unsigned),
-    optional("Filters", Kind::Texts),
-];
+pub(super) const DESCRIBE_MEDIA_INFOS: &[Field] =
+    &[needed("FileIds", Kind::Texts), optional("SubAppId", Kind::Unsigned), optional("Filters", Kind::Texts)];
 
-pub(super) const FORBID_MEDIA_DISTRIBUTION: &[Field] = &[
-    needed("FileIds", Kind::Texts),
-    needed("Operation", Kind::Text),
-    optional("SubAppId", Kind::Unsigned),
-];
+pub(super) const FORBID_MEDIA_DISTRIBUTION: &[Field] =
+    &[needed("FileIds", Kind::Texts), needed("Operation", Kind::Text), optional("SubAppId", Kind::Unsigned)];
 
-pub(super) const DESCRIBE_SUB_APP_IDS: &[Field] = &[
-    optional("Offset", Kind::Unsigned),
-    optional("Limit", Kind::Unsigned),
-];
+pub(super) const DESCRIBE_SUB_APP_IDS: &[Field] =
+    &[optional("Offset", Kind::Unsigned), optional("Limit", Kind::Unsigned)];
 
-pub(super) const REFRESH_URL_CACHE: &[Field] = &[
-    needed("Urls", Kind::Texts),
-    optional("SubAppId", Kind::Unsigned),
-];
+pub(super) const REFRESH_URL_CACHE: &[Field] =
+    &[needed("Urls", Kind::Texts), optional("SubAppId", Kind::Unsigned)];
 
 /// Checked parameters: every value has the type that the action takes.
 #[derive(Debug)]
@@ -109,10 +88,7 @@ impl Arguments {
     }
 
     pub(super) fn objects(&self, name: &str) -> &[Value] {
-        self.0
-            .get(name)
-            .and_then(Value::as_array)
-            .map_or(&[], Vec::as_slice)
+        self.0.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -141,9 +117,7 @@ impl Check {
             };
             checked.insert(name, self.value(field.kind, value, &path)?);
         }
-        let missing = fields
-            .iter()
-            .find(|field| field.required && !checked.contains_key(field.name));
+        let missing = fields.iter().find(|field| field.required && !checked.contains_key(field.name));
         match missing {
             // An empty list disappears when it is flattened, so in that form it cannot be told from none.
             Some(field) if !self.typed && matches!(field.kind, Kind::Texts) => {
@@ -193,11 +167,7 @@ impl Check {
                     let Value::Object(item) = item else {
                         return wrong("Array of Object");
                     };
-                    checked.push(Value::Object(self.object(
-                        fields,
-                        item,
-                        &format!("{path}.{at}."),
-                    )?));
+                    checked.push(Value::Object(self.object(fields, item, &format!("{path}.{at}."))?));
                 }
                 Ok(Value::Array(checked))
             }
@@ -205,11 +175,7 @@ impl Check {
     }
 
     /// A JSON number stays one; text is read as a number only where all values are text.
-    fn number<T: Into<Value>, E>(
-        self,
-        value: &Value,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Option<Value> {
+    fn number<T: Into<Value>, E>(self, value: &Value, parse: impl Fn(&str) -> Result<T, E>) -> Option<Value> {
         if self.typed {
             return value.is_number().then(|| value.clone());
         }

@@ -51,9 +51,7 @@ impl Library {
     /// The library as seeded.
     #[must_use]
     pub(super) fn seeded() -> Self {
-        let library = Self {
-            media: Mutex::new(HashMap::new()),
-        };
+        let library = Self { media: Mutex::new(HashMap::new()) };
         library.reset();
         library
     }
@@ -90,11 +88,7 @@ impl Library {
     }
 
     /// Changes one stored media.
-    pub(super) fn change<T>(
-        &self,
-        file_id: &str,
-        change: impl FnOnce(&mut Media) -> T,
-    ) -> Option<T> {
+    pub(super) fn change<T>(&self, file_id: &str, change: impl FnOnce(&mut Media) -> T) -> Option<T> {
         let mut media = self.locked();
         let one = media.get_mut(file_id).filter(|one| one.is_stored())?;
         Some(change(one))
@@ -122,10 +116,8 @@ impl Library {
         care: Care,
     ) -> Result<Vec<Part>, Untaken> {
         let mut media = self.locked();
-        let one = media
-            .get_mut(file_id)
-            .filter(|one| one.sub_app_id == sub_app_id)
-            .ok_or(Untaken::Unknown)?;
+        let one =
+            media.get_mut(file_id).filter(|one| one.sub_app_id == sub_app_id).ok_or(Untaken::Unknown)?;
         if !one.is_stored() {
             return Err(Untaken::Gone);
         }
@@ -148,8 +140,7 @@ impl Library {
     #[must_use]
     pub(super) fn assets(&self, limit: usize) -> Vec<(String, Media)> {
         let media = self.locked();
-        let mut stored: Vec<(&String, &Media)> =
-            media.iter().filter(|(_, one)| one.is_stored()).collect();
+        let mut stored: Vec<(&String, &Media)> = media.iter().filter(|(_, one)| one.is_stored()).collect();
         stored.sort_by_key(|(id, _)| *id);
         let listed = stored.into_iter().take(limit);
         listed.map(|(id, one)| (id.clone(), one.clone())).collect()

@@ -87,12 +87,7 @@ impl Part {
     /// A part as the first processing made it.
     #[must_use]
     pub(super) fn new(kind: PartKind, definition: i64) -> Self {
-        Self {
-            kind,
-            definition,
-            generation: 1,
-            shown_until_ms: None,
-        }
+        Self { kind, definition, generation: 1, shown_until_ms: None }
     }
 
     fn is_stored(&self) -> bool {
@@ -115,10 +110,7 @@ pub(super) struct Choice {
 
 impl Choice {
     pub(super) fn takes(self, part: &Part) -> bool {
-        part.kind == self.kind
-            && self
-                .definition
-                .is_none_or(|wanted| wanted == part.definition)
+        part.kind == self.kind && self.definition.is_none_or(|wanted| wanted == part.definition)
     }
 }
 
@@ -269,17 +261,10 @@ impl Media {
     pub(super) fn make(&mut self, kind: PartKind, definition: i64) -> u32 {
         let mut parts = self.parts.to_vec();
         let same = |part: &Part| part.kind == kind && part.definition == definition;
-        let last = parts
-            .iter()
-            .filter(|part| same(part))
-            .map(|part| part.generation)
-            .max();
+        let last = parts.iter().filter(|part| same(part)).map(|part| part.generation).max();
         let generation = last.unwrap_or(0) + 1;
         parts.retain(|part| !same(part));
-        let made = Part {
-            generation,
-            ..Part::new(kind, definition)
-        };
+        let made = Part { generation, ..Part::new(kind, definition) };
         parts.push(made);
         self.parts = parts.into();
         generation

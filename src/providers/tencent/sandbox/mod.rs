@@ -101,9 +101,7 @@ impl TencentVod {
 
     /// Starts or ends a processing task on a stored media; false if there is no such media.
     pub fn set_busy(&self, file_id: &str, busy: bool) -> bool {
-        self.library
-            .change(file_id, |media| media.busy = busy)
-            .is_some()
+        self.library.change(file_id, |media| media.busy = busy).is_some()
     }
 
     /// How many media are stored, in all applications.
@@ -127,20 +125,13 @@ impl TencentVod {
         Arc::clone(&self.options.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn work(
-        &self,
-        request: &Received,
-        options: &Options,
-        desk: &Desk<'_>,
-    ) -> Result<Done, Refused> {
+    fn work(&self, request: &Received, options: &Options, desk: &Desk<'_>) -> Result<Done, Refused> {
         let call = Call::open(request)?;
         // Signature first: somebody unknown learns nothing about actions, limits or files.
         let account = if desk.fast() {
             verify::claimed(&call).unwrap_or_default()
         } else {
-            verify::verify(&call, &options.keys, desk.now)?
-                .account
-                .as_str()
+            verify::verify(&call, &options.keys, desk.now)?.account.as_str()
         };
         let version = call.version().ok_or_else(|| Refusal::missing("Version"))?;
         if version != VERSION {
@@ -149,9 +140,8 @@ impl TencentVod {
         }
         let action = call.action().ok_or_else(|| Refusal::missing("Action"))?;
         let operation = OPERATIONS.iter().find(|operation| operation.name == action);
-        let operation = operation.ok_or_else(|| {
-            Refusal::new("InvalidAction", format!("There is no action `{action}`."))
-        })?;
+        let operation = operation
+            .ok_or_else(|| Refusal::new("InvalidAction", format!("There is no action `{action}`.")))?;
         // "defaults per (action, access region, sub-account)"; the region is where the call entered, the host.
         let place = format!("{account}@{}", request.header("host").unwrap_or_default());
         if !desk.admit(&place, operation.name, operation.limit) {
@@ -162,11 +152,7 @@ impl TencentVod {
         let (given, typed) = call.parameters()?;
         let arguments = Arguments::check(operation.fields, given, typed, options.nulls)?;
         let now_ms = desk.now.as_millisecond();
-        let bench = Bench {
-            library: &self.library,
-            options,
-            now_ms,
-        };
+        let bench = Bench { library: &self.library, options, now_ms };
         (operation.run)(bench, &arguments)
     }
 }
@@ -179,29 +165,16 @@ impl Vendor for TencentVod {
     fn peek(&self, request: &Received) -> Peek {
         let Ok(call) = Call::open(request) else {
             let operation = request.header("x-tc-action").unwrap_or_default();
-            return Peek {
-                operation: operation.to_owned(),
-                ..Peek::default()
-            };
+            return Peek { operation: operation.to_owned(), ..Peek::default() };
         };
         let operation = call.action().unwrap_or_default().to_owned();
-        let given = call
-            .parameters()
-            .map(|(given, _)| given)
-            .unwrap_or_default();
+        let given = call.parameters().map(|(given, _)| given).unwrap_or_default();
         let texts = |name: &str| match given.get(name) {
             Some(Value::String(text)) => vec![text.clone()],
-            Some(Value::Array(items)) => items
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => Vec::new(),
         };
-        let ids = ["FileId", "FileIds", "Urls"]
-            .into_iter()
-            .flat_map(texts)
-            .collect();
+        let ids = ["FileId", "FileIds", "Urls"].into_iter().flat_map(texts).collect();
         Peek {
             operation,
             ids,
@@ -233,10 +206,7 @@ impl Vendor for TencentVod {
     fn refuse(&self, fault: &VendorFault, _: &Received) -> Reply {
         let throttle = self.current().throttle_code.code();
         let code = fault.code.as_deref().unwrap_or(throttle);
-        let message = fault
-            .message
-            .clone()
-            .unwrap_or_else(|| format!("Scripted: {code}."));
+        let message = fault.message.clone().unwrap_or_else(|| format!("Scripted: {code}."));
         let refusal = Refusal::new(code, message);
         let status = fault.status.unwrap_or(200);
         match fault.envelope {
@@ -248,24 +218,18 @@ impl Vendor for TencentVod {
     }
 
     fn assets(&self) -> Value {
-        let listed = self
-            .library
-            .assets(MAX_LISTED)
-            .into_iter()
-            .map(|(id, media)| {
-                let parts = media
-                    .stored_parts()
-                    .map(|part| format!("{}:{}", part.kind.name(), part.definition));
-                json!({
-                    "FileId": id,
-                    "SubAppId": media.sub_app_id,
-                    "Category": media.category.name(),
-                    "Parts": parts.collect::<Vec<String>>(),
-                    "Forbidden": media.forbidden,
-                    "Busy": media.busy,
-                    "Locked": media.locked,
-                })
-            });
+        let listed = self.library.assets(MAX_LISTED).into_iter().map(|(id, media)| {
+            let parts = media.stored_parts().map(|part| format!("{}:{}", part.kind.name(), part.definition));
+            json!({
+                "FileId": id,
+                "SubAppId": media.sub_app_id,
+                "Category": media.category.name(),
+                "Parts": parts.collect::<Vec<String>>(),
+                "Forbidden": media.forbidden,
+                "Busy": media.busy,
+                "Locked": media.locked,
+            })
+        });
         json!({ "stored": self.library.stored(), "media": listed.collect::<Vec<Value>>() })
     }
 
@@ -300,11 +264,9 @@ fn nonce(call: &Call<'_>) -> Option<String> {
 fn scheme(call: &Call<'_>) -> &'static str {
     match &call.v1 {
         None => signature::TC3,
-        Some(pairs) => {
-            match signature::V1Method::named(request::value_of(pairs, "SignatureMethod")) {
-                signature::V1Method::HmacSha1 => "HmacSHA1",
-                signature::V1Method::HmacSha256 => "HmacSHA256",
-            }
-        }
+        Some(pairs) => match signature::V1Method::named(request::value_of(pairs, "SignatureMethod")) {
+            signature::V1Method::HmacSha1 => "HmacSHA1",
+            signature::V1Method::HmacSha256 => "HmacSHA256",
+        },
     }
 }

@@ -38,10 +38,7 @@ pub(super) struct Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            refusal,
-            effects: Vec::new(),
-        }
+        Self { refusal, effects: Vec::new() }
     }
 }
 
@@ -65,12 +62,7 @@ pub(super) struct Operation {
 
 /// The actions that there are. The API has 241; these are the ones a delete service needs.
 pub(super) const OPERATIONS: &[Operation] = &[
-    Operation {
-        name: "DeleteMedia",
-        limit: 100,
-        fields: fields::DELETE_MEDIA,
-        run: deletes::delete_media,
-    },
+    Operation { name: "DeleteMedia", limit: 100, fields: fields::DELETE_MEDIA, run: deletes::delete_media },
     Operation {
         name: "DescribeMediaInfos",
         limit: 100,
@@ -99,10 +91,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 
 /// Which application a call means: nothing stands for one that the account does not own, if such a call is to
 /// find nothing there.
-pub(super) fn application(
-    options: &Options,
-    arguments: &Arguments,
-) -> Result<Option<u64>, Refusal> {
+pub(super) fn application(options: &Options, arguments: &Arguments) -> Result<Option<u64>, Refusal> {
     // Open question 10: 0 as "absent" is stated for earlier accounts only.
     let given = arguments.unsigned("SubAppId").filter(|id| *id != 0);
     let Some(id) = given else {
@@ -119,14 +108,12 @@ pub(super) fn application(
     }
     match options.wrong_sub_app_id {
         WrongSubAppId::NotFound => Ok(None),
-        WrongSubAppId::SubAppId => Err(Refusal::new(
-            "InvalidParameterValue.SubAppId",
-            "SubAppId is invalid.",
-        )),
-        WrongSubAppId::UnauthorizedOperation => Err(Refusal::new(
-            "UnauthorizedOperation",
-            "The application is not yours.",
-        )),
+        WrongSubAppId::SubAppId => {
+            Err(Refusal::new("InvalidParameterValue.SubAppId", "SubAppId is invalid."))
+        }
+        WrongSubAppId::UnauthorizedOperation => {
+            Err(Refusal::new("UnauthorizedOperation", "The application is not yours."))
+        }
     }
 }
 
@@ -134,24 +121,15 @@ pub(super) fn application(
 fn file_ids(arguments: &Arguments) -> Result<Vec<&str>, Refusal> {
     let ids = arguments.texts("FileIds").unwrap_or_default();
     if ids.is_empty() {
-        return Err(Refusal::new(
-            "InvalidParameterValue.FileIdsEmpty",
-            "FileIds is empty.",
-        ));
+        return Err(Refusal::new("InvalidParameterValue.FileIdsEmpty", "FileIds is empty."));
     }
     if ids.len() > MAX_LIST {
         let message = format!("FileIds has {} ids, {MAX_LIST} are allowed.", ids.len());
-        return Err(Refusal::new(
-            "InvalidParameterValue.FileIdsOverLimit",
-            message,
-        ));
+        return Err(Refusal::new("InvalidParameterValue.FileIdsOverLimit", message));
     }
     let bad = |id: &&&str| id.is_empty() || id.len() > MAX_FILE_ID;
     if ids.iter().find(bad).is_some() {
-        return Err(Refusal::new(
-            "InvalidParameterValue.FileIds",
-            "FileIds has an invalid id.",
-        ));
+        return Err(Refusal::new("InvalidParameterValue.FileIds", "FileIds has an invalid id."));
     }
     let mut unique = Vec::new();
     for id in ids {
@@ -199,15 +177,9 @@ fn forbid_media_distribution(bench: Bench<'_>, arguments: &Arguments) -> Result<
     let application = application(bench.options, arguments)?;
     let change = |id: &&str| {
         let here = application.is_some_and(|application| {
-            bench
-                .library
-                .read(application, id, bench.now_ms, Media::is_stored)
-                == Some(true)
+            bench.library.read(application, id, bench.now_ms, Media::is_stored) == Some(true)
         });
-        here && bench
-            .library
-            .change(id, |media| media.forbidden = forbid)
-            .is_some()
+        here && bench.library.change(id, |media| media.forbidden = forbid).is_some()
     };
     let missing: Vec<&str> = ids.into_iter().filter(|id| !change(id)).collect();
     Ok(read_only(json!({ "NotExistFileIdSet": missing })))
@@ -227,9 +199,7 @@ fn describe_sub_app_ids(_: Bench<'_>, arguments: &Arguments) -> Result<Done, Ref
     });
     let listed: Vec<Value> = all.skip(size(offset)).take(size(limit)).collect();
     let total = seed::SUB_APPS.len();
-    Ok(read_only(
-        json!({ "SubAppIdInfoSet": listed, "TotalCount": total }),
-    ))
+    Ok(read_only(json!({ "SubAppIdInfoSet": listed, "TotalCount": total })))
 }
 
 /// Takes 1 to 20 full URLs and answers with nothing: there is no task and no status to ask for.
@@ -248,10 +218,7 @@ fn refresh_url_cache(bench: Bench<'_>, arguments: &Arguments) -> Result<Done, Re
 
 fn read_only(fields: Value) -> Done {
     if let Value::Object(fields) = fields {
-        return Done {
-            fields,
-            effects: Vec::new(),
-        };
+        return Done { fields, effects: Vec::new() };
     }
     Done::default()
 }

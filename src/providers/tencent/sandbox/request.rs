@@ -109,8 +109,7 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn token(&self) -> Option<&str> {
-        self.common("x-tc-token", "Token")
-            .filter(|token| !token.is_empty())
+        self.common("x-tc-token", "Token").filter(|token| !token.is_empty())
     }
 
     /// The action's own parameters. `typed` in the answer says whether JSON types can be trusted: in GET and
@@ -118,9 +117,7 @@ impl<'a> Call<'a> {
     pub(super) fn parameters(&self) -> Result<(Map<String, Value>, bool), Refusal> {
         let received = self.received;
         if let Some(pairs) = &self.v1 {
-            let own = pairs
-                .iter()
-                .filter(|(name, _)| !V1_COMMON.contains(&name.as_str()));
+            let own = pairs.iter().filter(|(name, _)| !V1_COMMON.contains(&name.as_str()));
             return Ok((unflatten(own)?, false));
         }
         let form = is_form(received);
@@ -134,10 +131,7 @@ impl<'a> Call<'a> {
         }
         if !received.query().is_empty() {
             // POST signs an empty query line, so a query would be taken unsigned.
-            return Err(Refusal::new(
-                "InvalidRequest",
-                "POST takes no query string.",
-            ));
+            return Err(Refusal::new("InvalidRequest", "POST takes no query string."));
         }
         if form {
             let pairs = decode(&text_of(&received.body)?)?;
@@ -158,10 +152,7 @@ impl<'a> Call<'a> {
 
 /// The first pair of this name.
 pub(super) fn value_of<'p>(pairs: &'p [(String, String)], name: &str) -> Option<&'p str> {
-    pairs
-        .iter()
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.as_str())
+    pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
 fn v1_pairs(received: &Received) -> Result<Option<Vec<(String, String)>>, Refusal> {
@@ -179,8 +170,7 @@ fn v1_pairs(received: &Received) -> Result<Option<Vec<(String, String)>>, Refusa
 
 fn text_of(body: &[u8]) -> Result<Cow<'_, str>, Refusal> {
     let text = std::str::from_utf8(body);
-    text.map(Cow::Borrowed)
-        .map_err(|_| Refusal::invalid("The form is not UTF-8."))
+    text.map(Cow::Borrowed).map_err(|_| Refusal::invalid("The form is not UTF-8."))
 }
 
 fn content_type(received: &Received) -> Option<String> {
@@ -201,9 +191,7 @@ fn decode(text: &str) -> Result<Vec<(String, String)>, Refusal> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decoded(name)?, decoded(value)?);
         if !names.insert(name.clone()) {
-            return Err(Refusal::invalid(format!(
-                "The parameter `{name}` is given twice."
-            )));
+            return Err(Refusal::invalid(format!("The parameter `{name}` is given twice.")));
         }
         pairs.push((name, value));
     }
@@ -213,9 +201,7 @@ fn decode(text: &str) -> Result<Vec<(String, String)>, Refusal> {
 fn decoded(text: &str) -> Result<String, Refusal> {
     let spaced = text.replace('+', " ");
     let plain = percent_decode_str(&spaced).decode_utf8();
-    plain
-        .map(Cow::into_owned)
-        .map_err(|_| Refusal::invalid("A parameter is not UTF-8."))
+    plain.map(Cow::into_owned).map_err(|_| Refusal::invalid("A parameter is not UTF-8."))
 }
 
 /// What `A.0.B=x` means while it is put together.
@@ -226,18 +212,13 @@ struct Node {
 }
 
 /// Zero-based indices joined by dots, back to lists and objects. All values stay text.
-fn unflatten<'p>(
-    pairs: impl Iterator<Item = &'p (String, String)>,
-) -> Result<Map<String, Value>, Refusal> {
+fn unflatten<'p>(pairs: impl Iterator<Item = &'p (String, String)>) -> Result<Map<String, Value>, Refusal> {
     let mut root = Node::default();
     for (name, value) in pairs {
         let mut node = &mut root;
         // Deeper than any parameter of the API: refuse before the tree grows.
         if name.split('.').count() > 8 {
-            return Err(Refusal::new(
-                "UnknownParameter",
-                format!("`{name}` is not known."),
-            ));
+            return Err(Refusal::new("UnknownParameter", format!("`{name}` is not known.")));
         }
         for step in name.split('.') {
             node = node.children.entry(step.to_owned()).or_default();
@@ -245,9 +226,7 @@ fn unflatten<'p>(
         node.value = Some(value.clone());
     }
     let fields = root.children.into_iter();
-    fields
-        .map(|(name, node)| Ok((name.clone(), settled(&name, node)?)))
-        .collect()
+    fields.map(|(name, node)| Ok((name.clone(), settled(&name, node)?))).collect()
 }
 
 fn settled(name: &str, node: Node) -> Result<Value, Refusal> {
@@ -269,9 +248,5 @@ fn settled(name: &str, node: Node) -> Result<Value, Refusal> {
         items.push(settled(name, child)?);
     }
     // What is left over does not follow 0, 1, 2, …
-    if children.is_empty() {
-        Ok(Value::Array(items))
-    } else {
-        Err(confused())
-    }
+    if children.is_empty() { Ok(Value::Array(items)) } else { Err(confused()) }
 }

@@ -40,8 +40,7 @@ pub const SUB_APP_MAIN: u64 = 1_500_000_001;
 /// Another application of the same account.
 pub const SUB_APP_OTHER: u64 = 1_500_000_002;
 /// Every application, with its name and state.
-pub const SUB_APPS: [(u64, &str, &str); 2] =
-    [(SUB_APP_MAIN, "main", "On"), (SUB_APP_OTHER, "other", "On")];
+pub const SUB_APPS: [(u64, &str, &str); 2] = [(SUB_APP_MAIN, "main", "On"), (SUB_APP_OTHER, "other", "On")];
 
 /// How many ordinary videos there are: `video(0)` to `video(VIDEOS - 1)`.
 pub const VIDEOS: u64 = 48;
@@ -93,21 +92,15 @@ pub(super) fn video_parts() -> Vec<Part> {
     let transcodes = TRANSCODES.into_iter().chain([MASTER_PLAYLIST]);
     parts.extend(transcodes.map(|definition| Part::new(PartKind::TranscodeFiles, definition)));
     let adaptives = ADAPTIVES.into_iter();
-    parts.extend(
-        adaptives.map(|definition| Part::new(PartKind::AdaptiveDynamicStreamingFiles, definition)),
-    );
+    parts.extend(adaptives.map(|definition| Part::new(PartKind::AdaptiveDynamicStreamingFiles, definition)));
     parts.push(Part::new(PartKind::WechatPublishFiles, 0));
     parts.push(Part::new(PartKind::WechatMiniProgramPublishFiles, 0));
     parts
 }
 
 pub(super) fn keys() -> BTreeMap<String, Key> {
-    let permanent = Key {
-        secret_key: SECRET_KEY.to_owned(),
-        token: None,
-        expires_at: None,
-        account: ACCOUNT.to_owned(),
-    };
+    let permanent =
+        Key { secret_key: SECRET_KEY.to_owned(), token: None, expires_at: None, account: ACCOUNT.to_owned() };
     let temporary = |secret_key: &str, token: &str, expires_at| Key {
         secret_key: secret_key.to_owned(),
         token: Some(token.to_owned()),
@@ -117,14 +110,8 @@ pub(super) fn keys() -> BTreeMap<String, Key> {
     let long_ago = Some(jiff::Timestamp::UNIX_EPOCH);
     [
         (SECRET_ID, permanent),
-        (
-            TEMPORARY_SECRET_ID,
-            temporary(TEMPORARY_SECRET_KEY, TEMPORARY_TOKEN, None),
-        ),
-        (
-            EXPIRED_SECRET_ID,
-            temporary(EXPIRED_SECRET_KEY, EXPIRED_TOKEN, long_ago),
-        ),
+        (TEMPORARY_SECRET_ID, temporary(TEMPORARY_SECRET_KEY, TEMPORARY_TOKEN, None)),
+        (EXPIRED_SECRET_ID, temporary(EXPIRED_SECRET_KEY, EXPIRED_TOKEN, long_ago)),
     ]
     .map(|(id, key)| (id.to_owned(), key))
     .into()
@@ -148,9 +135,7 @@ pub(super) fn library() -> HashMap<String, Media> {
     let mut with_mps = video_parts();
     with_mps.extend(PartKind::ALL[5..].iter().map(|kind| Part::new(*kind, 30)));
 
-    let mut media: HashMap<String, Media> = (0..VIDEOS)
-        .map(|n| (video(n), video_of(SUB_APP_MAIN)))
-        .collect();
+    let mut media: HashMap<String, Media> = (0..VIDEOS).map(|n| (video(n), video_of(SUB_APP_MAIN))).collect();
     let special = [
         (AUDIO, main(Category::Audio, audio)),
         (IMAGE, main(Category::Image, original())),

@@ -66,11 +66,7 @@ pub(super) fn sha256_hex(bytes: &[u8]) -> String {
 /// `UNSIGNED-PAYLOAD` (the word is hashed here, unlike at AWS).
 #[must_use]
 pub(super) fn hashed_payload(body: &[u8], unsigned: bool) -> String {
-    if unsigned {
-        sha256_hex(UNSIGNED_PAYLOAD.as_bytes())
-    } else {
-        sha256_hex(body)
-    }
+    if unsigned { sha256_hex(UNSIGNED_PAYLOAD.as_bytes()) } else { sha256_hex(body) }
 }
 
 /// The canonical request. `query` is the raw query string, never re-sorted; `headers` are in the order of
@@ -117,11 +113,7 @@ pub(super) fn tc3_keys(secret_key: &str, date: &str, service: &str) -> Tc3Keys {
     let first = hmac_sha256(format!("TC3{secret_key}").as_bytes(), date.as_bytes());
     let second = hmac_sha256(&first, service.as_bytes());
     let third = hmac_sha256(&second, b"tc3_request");
-    Tc3Keys {
-        date: first,
-        service: second,
-        signing: third,
-    }
+    Tc3Keys { date: first, service: second, signing: third }
 }
 
 /// The TC3 signature: lower-case hex.
@@ -145,13 +137,10 @@ pub(super) fn v1_string_to_sign(method: &str, host: &str, pairs: &[(String, Stri
 #[must_use]
 pub(super) fn v1_signature(method: V1Method, secret_key: &str, string_to_sign: &str) -> String {
     match method {
-        V1Method::HmacSha1 => {
-            STANDARD.encode(hmac_sha1(secret_key.as_bytes(), string_to_sign.as_bytes()))
+        V1Method::HmacSha1 => STANDARD.encode(hmac_sha1(secret_key.as_bytes(), string_to_sign.as_bytes())),
+        V1Method::HmacSha256 => {
+            STANDARD.encode(hmac_sha256(secret_key.as_bytes(), string_to_sign.as_bytes()))
         }
-        V1Method::HmacSha256 => STANDARD.encode(hmac_sha256(
-            secret_key.as_bytes(),
-            string_to_sign.as_bytes(),
-        )),
     }
 }
 

@@ -51,14 +51,10 @@ impl<'a> Authorization<'a> {
         let secret_id = scope.next()?;
         let signed_headers: Vec<&str> = signed.split(';').collect();
         // "content-type and host are the required minimum", and names are lower-case.
-        let minimum = ["content-type", "host"]
-            .iter()
-            .all(|name| signed_headers.contains(name));
+        let minimum = ["content-type", "host"].iter().all(|name| signed_headers.contains(name));
         let lower = !signed.bytes().any(|byte| byte.is_ascii_uppercase());
-        let hex = signature.len() == 64
-            && signature
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let hex =
+            signature.len() == 64 && signature.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         (word == "tc3_request" && minimum && lower && hex).then_some(Self {
             secret_id,
             date,
@@ -108,33 +104,20 @@ fn verify_tc3<'k>(
     // signature. The header's own words must agree, or the message would not say what is wrong.
     let date = utc_date(timestamp)?;
     if authorization.date != date || authorization.service != SERVICE {
-        return Err(mismatch(
-            "The scope is not this day's scope of this product.",
-        ));
+        return Err(mismatch("The scope is not this day's scope of this product."));
     }
     let unsigned = call.received.header("x-tc-content-sha256") == Some(signature::UNSIGNED_PAYLOAD);
     let derived = signature::tc3_keys(&key.secret_key, &date, SERVICE);
     let scope = signature::scope(&date, SERVICE);
-    let good = [Values::AsSent, Values::LowerCase]
-        .into_iter()
-        .any(|values| {
-            let Some(headers) =
-                signed_headers(call.received, &authorization.signed_headers, values)
-            else {
-                return false;
-            };
-            let canonical = canonical(call.received, &headers, unsigned);
-            let text = signature::string_to_sign(timestamp, &scope, &canonical);
-            same(
-                &signature::tc3_signature(&derived, &text),
-                authorization.signature,
-            )
-        });
-    if good {
-        Ok(key)
-    } else {
-        Err(mismatch("The signature does not match."))
-    }
+    let good = [Values::AsSent, Values::LowerCase].into_iter().any(|values| {
+        let Some(headers) = signed_headers(call.received, &authorization.signed_headers, values) else {
+            return false;
+        };
+        let canonical = canonical(call.received, &headers, unsigned);
+        let text = signature::string_to_sign(timestamp, &scope, &canonical);
+        same(&signature::tc3_signature(&derived, &text), authorization.signature)
+    });
+    if good { Ok(key) } else { Err(mismatch("The signature does not match.")) }
 }
 
 /// The two readings of header values, both accepted: the SDKs insert content type and host unchanged, the
@@ -155,11 +138,7 @@ pub(super) fn signed_headers<'n>(
     let one = |name: &&'n str| {
         let sent = received.header(name)?;
         let as_sent = values == Values::AsSent && matches!(*name, "content-type" | "host");
-        let value = if as_sent {
-            sent.to_owned()
-        } else {
-            sent.trim().to_lowercase()
-        };
+        let value = if as_sent { sent.to_owned() } else { sent.trim().to_lowercase() };
         Some((*name, value))
     };
     names.iter().map(one).collect()
@@ -168,11 +147,7 @@ pub(super) fn signed_headers<'n>(
 /// The canonical request of what was received: POST has an empty query line, GET an empty payload.
 pub(super) fn canonical(received: &Received, headers: &[(&str, String)], unsigned: bool) -> String {
     let get = received.method == Method::GET;
-    let (query, body): (&str, &[u8]) = if get {
-        (received.query(), b"")
-    } else {
-        ("", &received.body)
-    };
+    let (query, body): (&str, &[u8]) = if get { (received.query(), b"") } else { ("", &received.body) };
     let payload = signature::hashed_payload(body, unsigned);
     signature::canonical_request(received.method.as_str(), query, headers, &payload)
 }
@@ -195,20 +170,13 @@ fn verify_v1<'k>(
     let method = V1Method::named(value_of(pairs, "SignatureMethod"));
     let expected = signature::v1_signature(method, &key.secret_key, &text);
     let given = value_of(pairs, "Signature").unwrap_or_default();
-    if same(&expected, given) {
-        Ok(key)
-    } else {
-        Err(mismatch("The signature does not match."))
-    }
+    if same(&expected, given) { Ok(key) } else { Err(mismatch("The signature does not match.")) }
 }
 
 /// The v1 string to sign of what was received: every parameter but the signature, values raw.
 pub(super) fn v1_text(received: &Received, pairs: &[(String, String)]) -> String {
-    let signed: Vec<(String, String)> = pairs
-        .iter()
-        .filter(|(name, _)| name != "Signature")
-        .cloned()
-        .collect();
+    let signed: Vec<(String, String)> =
+        pairs.iter().filter(|(name, _)| name != "Signature").cloned().collect();
     let host = received.header("host").unwrap_or_default();
     signature::v1_string_to_sign(received.method.as_str(), host, &signed)
 }
@@ -235,32 +203,20 @@ fn find<'k>(keys: &'k BTreeMap<String, Key>, secret_id: &str) -> Result<&'k Key,
     // "unknown, deleted or disabled key; also stray white space" against "not a cloud API key": told apart
     // by the prefix that the page gives for key ids.
     if secret_id.trim().starts_with("AKID") {
-        return Err(Refusal::new(
-            "AuthFailure.SecretIdNotFound",
-            "The SecretId is not found.",
-        ));
+        return Err(Refusal::new("AuthFailure.SecretIdNotFound", "The SecretId is not found."));
     }
-    Err(Refusal::new(
-        "AuthFailure.InvalidSecretId",
-        "The SecretId is not a cloud API key.",
-    ))
+    Err(Refusal::new("AuthFailure.InvalidSecretId", "The SecretId is not a cloud API key."))
 }
 
 fn check_token(token: Option<&str>, key: &Key, now: Timestamp) -> Result<(), Refusal> {
     let good = match (&key.token, token) {
         (None, None) => true,
-        (Some(expected), Some(given)) => {
-            same(expected, given) && key.expires_at.is_none_or(|end| now < end)
-        }
+        (Some(expected), Some(given)) => same(expected, given) && key.expires_at.is_none_or(|end| now < end),
         // A temporary key without its token, or a token beside a permanent key.
         (Some(_), None) | (None, Some(_)) => false,
     };
     let message = "The session token is bad or has expired.";
-    if good {
-        Ok(())
-    } else {
-        Err(Refusal::new("AuthFailure.TokenFailure", message))
-    }
+    if good { Ok(()) } else { Err(Refusal::new("AuthFailure.TokenFailure", message)) }
 }
 
 fn mismatch(message: &str) -> Refusal {

@@ -18,19 +18,11 @@ fn normals(count: u32) -> String {
 #[test]
 fn a_batch_is_partly_done_and_says_what_was_not() {
     let bench = Bench::new();
-    let ids = joined(&[
-        seed::NORMAL,
-        seed::MISSING,
-        seed::OTHER_APPLICATION,
-        seed::UPLOADING,
-    ]);
+    let ids = joined(&[seed::NORMAL, seed::MISSING, seed::OTHER_APPLICATION, seed::UPLOADING]);
     let heard = bench.call("DeleteVideo", &[("VideoIds", &ids)]);
     assert_eq!((heard.status, &*heard.verdict), (200, "partial"));
     assert_eq!(heard.body["NonExistVideoIds"], json!([seed::MISSING]));
-    assert_eq!(
-        heard.body["ForbiddenVideoIds"],
-        json!([seed::OTHER_APPLICATION])
-    );
+    assert_eq!(heard.body["ForbiddenVideoIds"], json!([seed::OTHER_APPLICATION]));
     assert_eq!(heard.body["NonExistReferenceIds"], json!([]));
     assert_eq!(heard.removed(), [seed::NORMAL, seed::UPLOADING]);
     assert_eq!(heard.effects.len(), 4);
@@ -48,12 +40,7 @@ fn when_none_exists_the_call_is_an_error_whose_status_is_a_switch() {
     }
     let bench = Bench::new();
     let forbidden = joined(&[seed::MISSING, seed::OTHER_APPLICATION]);
-    assert_eq!(
-        bench
-            .call("DeleteVideo", &[("VideoIds", &forbidden)])
-            .status,
-        200
-    );
+    assert_eq!(bench.call("DeleteVideo", &[("VideoIds", &forbidden)]).status, 200);
 }
 
 #[test]
@@ -64,34 +51,17 @@ fn twenty_ids_are_the_most() {
     let heard = bench.call("DeleteVideo", &[("VideoIds", &normals(20))]);
     assert_eq!((heard.status, heard.removed().len()), (200, 20));
     let jobs = ["x"; 21].join(",");
-    let heard = bench.call(
-        "DeleteStream",
-        &[("VideoId", seed::NORMAL), ("JobIds", &jobs)],
-    );
+    let heard = bench.call("DeleteStream", &[("VideoId", seed::NORMAL), ("JobIds", &jobs)]);
     assert_eq!(heard.code(), (400, "JobIdsExceededMax"));
 }
 
 #[test]
 fn selectors_are_needed_and_exclude_each_other() {
     let bench = Bench::new();
-    assert_eq!(
-        bench.call("DeleteVideo", &[]).code(),
-        (400, "MissingVideoIds")
-    );
-    assert_eq!(
-        bench
-            .call("DeleteStream", &[("VideoId", seed::NORMAL)])
-            .code(),
-        (400, "MissingJobIds")
-    );
-    let both = [
-        ("VideoIds", seed::NORMAL),
-        ("ReferenceIds", seed::REFERENCE),
-    ];
-    assert_eq!(
-        bench.call("DeleteVideo", &both).code(),
-        (400, "InvalidParameter")
-    );
+    assert_eq!(bench.call("DeleteVideo", &[]).code(), (400, "MissingVideoIds"));
+    assert_eq!(bench.call("DeleteStream", &[("VideoId", seed::NORMAL)]).code(), (400, "MissingJobIds"));
+    let both = [("VideoIds", seed::NORMAL), ("ReferenceIds", seed::REFERENCE)];
+    assert_eq!(bench.call("DeleteVideo", &both).code(), (400, "InvalidParameter"));
     assert!(bench.vendor.has_video(seed::NORMAL));
 }
 
@@ -105,11 +75,7 @@ fn reference_ids_name_videos_until_they_are_gone() {
     assert_eq!(heard.removed(), [seed::NORMAL]);
     let again = bench.call("DeleteVideo", &[("ReferenceIds", seed::REFERENCE)]);
     assert_eq!(again.code(), (404, "InvalidVideo.NotFound"));
-    assert!(
-        bench
-            .vendor
-            .bind_reference(seed::REFERENCE, &seed::normal(30))
-    );
+    assert!(bench.vendor.bind_reference(seed::REFERENCE, &seed::normal(30)));
     let rebound = bench.call("DeleteVideo", &[("ReferenceIds", seed::REFERENCE)]);
     assert_eq!(rebound.removed(), [seed::normal(30)]);
 }
@@ -121,10 +87,7 @@ fn a_busy_video_refuses_the_call_or_is_listed() {
     let heard = bench.call("DeleteVideo", &[("VideoIds", &ids)]);
     assert_eq!(heard.code(), (403, "Forbidden.IllegalStatus"));
     let message = heard.body["Message"].as_str().unwrap();
-    assert_eq!(
-        message,
-        "Currently Video Status is Transcoding and AuditStatus is Init."
-    );
+    assert_eq!(message, "Currently Video Status is Transcoding and AuditStatus is Init.");
     assert!(heard.removed().is_empty() && bench.vendor.has_video(seed::NORMAL));
 
     let bench = Bench::with(&json!({"busy_in_batch": "list", "illegal_status": 400}));
@@ -169,19 +132,13 @@ fn streams_go_by_job_id_all_or_none_unless_switched() {
     let good = format!("{first},{second}");
     let mixed = format!("{first},{of_another}");
     let delete = |bench: &Bench, jobs: &str| {
-        bench.call(
-            "DeleteStream",
-            &[("VideoId", seed::NORMAL), ("JobIds", jobs)],
-        )
+        bench.call("DeleteStream", &[("VideoId", seed::NORMAL), ("JobIds", jobs)])
     };
     let bench = Bench::new();
     let heard = delete(&bench, &mixed);
     assert_eq!(heard.code(), (404, "InvalidStream.NotFound"));
     assert!(heard.removed().is_empty());
-    assert_eq!(
-        bench.vendor.stream_ids(seed::NORMAL).len(),
-        seed::RENDITIONS.len()
-    );
+    assert_eq!(bench.vendor.stream_ids(seed::NORMAL).len(), seed::RENDITIONS.len());
 
     let heard = delete(&bench, &good);
     assert_eq!((heard.status, heard.removed().len()), (200, 2));
@@ -223,25 +180,15 @@ fn sources_that_are_played_need_force_and_rights_cannot_be_forced() {
         seed::MISSING,
     ]);
     let heard = bench.call("DeleteMezzanines", &[("VideoIds", &ids)]);
-    let kept = json!([
-        seed::NO_TRANSCODE,
-        seed::ASYNC_TRANSCODE,
-        seed::OTHER_APPLICATION
-    ]);
+    let kept = json!([seed::NO_TRANSCODE, seed::ASYNC_TRANSCODE, seed::OTHER_APPLICATION]);
     assert_eq!(heard.body["UnRemoveableVideoIds"], kept);
     assert_eq!(heard.body["NonExistVideoIds"], json!([seed::MISSING]));
     assert_eq!(heard.removed(), [format!("{}#source", seed::NORMAL)]);
     assert!(!bench.vendor.has_source(seed::NORMAL) && bench.vendor.has_video(seed::NORMAL));
-    assert!(
-        !bench.vendor.stream_ids(seed::NORMAL).is_empty(),
-        "streams stay"
-    );
+    assert!(!bench.vendor.stream_ids(seed::NORMAL).is_empty(), "streams stay");
 
     let heard = bench.call("DeleteMezzanines", &[("VideoIds", &ids), ("Force", "True")]);
-    assert_eq!(
-        heard.body["UnRemoveableVideoIds"],
-        json!([seed::OTHER_APPLICATION])
-    );
+    assert_eq!(heard.body["UnRemoveableVideoIds"], json!([seed::OTHER_APPLICATION]));
     assert!(bench.vendor.stream_ids(seed::NO_TRANSCODE).is_empty());
     let heard = bench.call("DeleteMezzanines", &[("VideoIds", seed::MISSING)]);
     assert_eq!(heard.code(), (404, "InvalidVideo.NotFound"));
@@ -252,44 +199,20 @@ fn sources_that_are_played_need_force_and_rights_cannot_be_forced() {
 #[test]
 fn images_go_by_id_and_by_url() {
     let bench = Bench::new();
-    let by_id = [
-        ("DeleteImageType", "ImageId"),
-        ("ImageIds", seed::COVER_IMAGE),
-    ];
+    let by_id = [("DeleteImageType", "ImageId"), ("ImageIds", seed::COVER_IMAGE)];
     let heard = bench.call("DeleteImage", &by_id);
     assert_eq!(heard.removed(), [seed::COVER_IMAGE]);
     assert_eq!(heard.body.as_object().unwrap().len(), 1, "RequestId only");
-    assert_eq!(
-        bench.call("DeleteImage", &by_id).code(),
-        (404, "NoSuchResource")
-    );
+    assert_eq!(bench.call("DeleteImage", &by_id).code(), (404, "NoSuchResource"));
 
-    let split = [
-        ("DeleteImageType", "ImageURL"),
-        ("ImageURLs", seed::COMMA_IMAGE_URL),
-    ];
-    assert_eq!(
-        bench.call("DeleteImage", &split).status,
-        404,
-        "a bare comma splits the URL"
-    );
+    let split = [("DeleteImageType", "ImageURL"), ("ImageURLs", seed::COMMA_IMAGE_URL)];
+    assert_eq!(bench.call("DeleteImage", &split).status, 404, "a bare comma splits the URL");
     let snapshot = seed::snapshot_url(seed::NORMAL, SnapshotKind::Normal.name(), 2);
-    let urls = format!(
-        "{},{},{snapshot}",
-        seed::image_url(1),
-        seed::COMMA_IMAGE_URL.replace(',', "%2C")
-    );
-    let heard = bench.call(
-        "DeleteImage",
-        &[("DeleteImageType", "ImageURL"), ("ImageURLs", &urls)],
-    );
+    let urls = format!("{},{},{snapshot}", seed::image_url(1), seed::COMMA_IMAGE_URL.replace(',', "%2C"));
+    let heard = bench.call("DeleteImage", &[("DeleteImageType", "ImageURL"), ("ImageURLs", &urls)]);
     assert_eq!(
         heard.removed(),
-        [
-            seed::IMAGE.to_owned(),
-            seed::COMMA_IMAGE.to_owned(),
-            format!("{}#NormalSnapshot/2", seed::NORMAL)
-        ]
+        [seed::IMAGE.to_owned(), seed::COMMA_IMAGE.to_owned(), format!("{}#NormalSnapshot/2", seed::NORMAL)]
     );
 }
 
@@ -313,26 +236,15 @@ fn snapshots_go_by_video_and_kind() {
     let delete = |kind: &str| {
         bench.call(
             "DeleteImage",
-            &[
-                ("DeleteImageType", "VideoId"),
-                ("VideoId", seed::NORMAL),
-                ("ImageType", kind),
-            ],
+            &[("DeleteImageType", "VideoId"), ("VideoId", seed::NORMAL), ("ImageType", kind)],
         )
     };
     assert_eq!(
         delete("CoverSnapshot,NormalSnapshot").removed(),
-        [
-            format!("{}#CoverSnapshot", seed::NORMAL),
-            format!("{}#NormalSnapshot", seed::NORMAL)
-        ]
+        [format!("{}#CoverSnapshot", seed::NORMAL), format!("{}#NormalSnapshot", seed::NORMAL)]
     );
     assert_eq!(delete("CoverSnapshot").code(), (404, "NoSuchResource"));
-    assert_eq!(
-        delete("All").removed().len(),
-        2,
-        "sprites are left, WebVTT is not a kind here"
-    );
+    assert_eq!(delete("All").removed().len(), 2, "sprites are left, WebVTT is not a kind here");
     for bad in ["All,CoverSnapshot", "WebVttSnapshot", "cover"] {
         assert_eq!(delete(bad).code(), (400, "InvalidParameter"));
     }
@@ -341,10 +253,7 @@ fn snapshots_go_by_video_and_kind() {
         (vec![("ImageIds", seed::IMAGE)], "MissingDeleteImageType"),
         (vec![("DeleteImageType", "ImageId")], "MissingImageIds"),
         (vec![("DeleteImageType", "ImageURL")], "MissingImageURLs"),
-        (
-            vec![("DeleteImageType", "VideoId"), ("VideoId", seed::NORMAL)],
-            "MissingImageType",
-        ),
+        (vec![("DeleteImageType", "VideoId"), ("VideoId", seed::NORMAL)], "MissingImageType"),
     ] {
         assert_eq!(bench.call("DeleteImage", &parameters).code(), (400, code));
     }
@@ -365,11 +274,7 @@ fn attached_media_are_listed_when_missing_and_never_an_error() {
 #[test]
 fn reads_may_show_an_asset_for_a_while_after_its_delete() {
     let mut bench = Bench::with(&json!({"visible_after_delete_ms": 5_000}));
-    let read = |bench: &Bench| {
-        bench
-            .call("GetVideoInfo", &[("VideoId", seed::NORMAL)])
-            .status
-    };
+    let read = |bench: &Bench| bench.call("GetVideoInfo", &[("VideoId", seed::NORMAL)]).status;
     let by_reference = [("ReferenceId", seed::REFERENCE)];
     bench.call("DeleteVideo", &[("VideoIds", seed::NORMAL)]);
     assert_eq!(read(&bench), 200);
@@ -386,10 +291,9 @@ fn a_peek_names_operation_ids_key_and_nonce_before_any_check() {
     let bench = Bench::new();
     let ids = joined(&[seed::NORMAL, seed::MISSING]);
     let draft = bench.draft("DeleteVideo", &[("VideoIds", &ids)]);
-    for (request, scheme) in [
-        (draft.acs3(), "acs3-hmac-sha256"),
-        (draft.rpc_v1(http::Method::POST), "rpc-v1-hmac-sha1"),
-    ] {
+    for (request, scheme) in
+        [(draft.acs3(), "acs3-hmac-sha256"), (draft.rpc_v1(http::Method::POST), "rpc-v1-hmac-sha1")]
+    {
         let peek = bench.vendor.peek(&request);
         assert_eq!((&*peek.operation, &*peek.scheme), ("DeleteVideo", scheme));
         assert_eq!(peek.ids, [seed::NORMAL, seed::MISSING]);

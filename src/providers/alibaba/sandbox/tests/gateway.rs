@@ -20,11 +20,8 @@ fn read(bench: &Bench) -> Draft {
 #[test]
 fn both_schemes_and_both_methods_are_accepted() {
     let bench = Bench::new();
-    for request in [
-        read(&bench).acs3(),
-        read(&bench).rpc_v1(Method::GET),
-        read(&bench).rpc_v1(Method::POST),
-    ] {
+    for request in [read(&bench).acs3(), read(&bench).rpc_v1(Method::GET), read(&bench).rpc_v1(Method::POST)]
+    {
         let heard = bench.hear(&request);
         assert_eq!((heard.status, &*heard.verdict), (200, "ok"));
         assert_eq!(heard.body["Video"]["VideoId"], seed::NORMAL);
@@ -41,10 +38,7 @@ fn a_v1_form_is_merged_with_the_query_and_wins() {
         format!("/?VideoId={}", seed::MISSING),
         [
             ("host", "localhost".to_owned()),
-            (
-                "content-type",
-                "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
-            ),
+            ("content-type", "application/x-www-form-urlencoded; charset=utf-8".to_owned()),
         ]
         .into_iter(),
         form.into_bytes(),
@@ -60,8 +54,7 @@ fn v1_answers_xml_unless_json_is_asked_for() {
     let answer = bench.answer(&received(Method::GET, format!("/?{pairs}"), none, vec![]));
     let text = String::from_utf8(answer.reply.body).unwrap();
     assert!(
-        text.contains("<GetVideoInfoResponse><RequestId>")
-            || text.contains("<GetVideoInfoResponse>"),
+        text.contains("<GetVideoInfoResponse><RequestId>") || text.contains("<GetVideoInfoResponse>"),
         "{text}"
     );
     let document = roxmltree::Document::parse(&text).unwrap();
@@ -78,10 +71,7 @@ fn v1_answers_xml_unless_json_is_asked_for() {
     let text = String::from_utf8(answer.reply.body).unwrap();
     let document = roxmltree::Document::parse(&text).unwrap();
     assert!(document.root_element().has_tag_name("Error"));
-    assert!(
-        text.contains("<Code>MissingSignatureMethod</Code>"),
-        "{text}"
-    );
+    assert!(text.contains("<Code>MissingSignatureMethod</Code>"), "{text}");
 }
 
 #[test]
@@ -92,10 +82,7 @@ fn a_wrong_v1_signature_is_told_the_servers_string_to_sign() {
     let heard = bench.hear(&draft.rpc_v1(Method::GET));
     assert_eq!(heard.code(), (400, "SignatureDoesNotMatch"));
     let message = heard.body["Message"].as_str().unwrap();
-    assert!(
-        message.contains("server string to sign is:GET&%2F&AccessKeyId%3D"),
-        "{message}"
-    );
+    assert!(message.contains("server string to sign is:GET&%2F&AccessKeyId%3D"), "{message}");
     assert_eq!(bench.hear(&draft.acs3()).code().1, "SignatureDoesNotMatch");
 }
 
@@ -130,16 +117,9 @@ fn the_clock_may_be_fifteen_minutes_off() {
 fn a_time_with_a_fraction_is_not_well_formatted() {
     let bench = Bench::new();
     let mut request = read(&bench).acs3();
-    for bad in [
-        "2026-01-15T08:30:00.000Z",
-        "2026-01-15T08:30:00+00:00",
-        "1768465800",
-    ] {
+    for bad in ["2026-01-15T08:30:00.000Z", "2026-01-15T08:30:00+00:00", "1768465800"] {
         request.headers.insert("x-acs-date", bad.parse().unwrap());
-        assert_eq!(
-            bench.hear(&request).code(),
-            (400, "InvalidTimeStamp.Format")
-        );
+        assert_eq!(bench.hear(&request).code(), (400, "InvalidTimeStamp.Format"));
     }
 }
 
@@ -167,29 +147,14 @@ fn keys_and_tokens_fail_with_their_own_codes() {
         draft.nonce.push('x');
         let v1 = bench.hear(&draft.rpc_v1(Method::POST));
         assert_eq!(v1.code(), v3.code());
-        (
-            v3.status,
-            v3.body["Code"].as_str().unwrap_or("ok").to_owned(),
-        )
+        (v3.status, v3.body["Code"].as_str().unwrap_or("ok").to_owned())
     };
     let sts = Some(seed::STS_TOKEN);
     for (key, secret, token, status, code) in [
         (seed::STS_KEY_ID, seed::STS_SECRET, sts, 200, "ok"),
         ("NOSUCHKEY", "x", None, 404, "InvalidAccessKeyId.NotFound"),
-        (
-            seed::DISABLED_KEY_ID,
-            seed::DISABLED_SECRET,
-            None,
-            400,
-            "InvalidAccessKeyId.Inactive",
-        ),
-        (
-            seed::STS_KEY_ID,
-            seed::STS_SECRET,
-            None,
-            400,
-            "MissingSecurityToken",
-        ),
+        (seed::DISABLED_KEY_ID, seed::DISABLED_SECRET, None, 400, "InvalidAccessKeyId.Inactive"),
+        (seed::STS_KEY_ID, seed::STS_SECRET, None, 400, "MissingSecurityToken"),
         (
             seed::EXPIRED_STS_KEY_ID,
             seed::EXPIRED_STS_SECRET,
@@ -204,13 +169,7 @@ fn keys_and_tokens_fail_with_their_own_codes() {
             400,
             "InvalidSecurityToken.MismatchWithAccessKey",
         ),
-        (
-            seed::STS_KEY_ID,
-            seed::STS_SECRET,
-            Some("garbled"),
-            400,
-            "InvalidSecurityToken.Malformed",
-        ),
+        (seed::STS_KEY_ID, seed::STS_SECRET, Some("garbled"), 400, "InvalidSecurityToken.Malformed"),
     ] {
         assert_eq!(with(key, secret, token), (status, code.to_owned()));
     }
@@ -219,20 +178,14 @@ fn keys_and_tokens_fail_with_their_own_codes() {
 #[test]
 fn a_key_can_be_rotated_and_revoked_at_run_time() {
     let bench = Bench::with(&json!({"access_key_secret": "rotated"}));
-    assert_eq!(
-        bench.hear(&read(&bench).acs3()).code().1,
-        "SignatureDoesNotMatch"
-    );
+    assert_eq!(bench.hear(&read(&bench).acs3()).code().1, "SignatureDoesNotMatch");
     let mut draft = read(&bench);
     draft.secret = "rotated".to_owned();
     assert_eq!(bench.hear(&draft.acs3()).status, 200);
     let revoked = json!({"revoked_keys": [seed::ACCESS_KEY_ID]});
     bench.vendor.set_options(&revoked).unwrap();
     draft.nonce.push('x');
-    assert_eq!(
-        bench.hear(&draft.acs3()).code(),
-        (404, "InvalidAccessKeyId.NotFound")
-    );
+    assert_eq!(bench.hear(&draft.acs3()).code(), (404, "InvalidAccessKeyId.NotFound"));
 }
 
 #[test]
@@ -255,9 +208,7 @@ fn an_absent_header_or_a_hash_of_another_body_is_refused() {
     assert_eq!(bench.hear(&request).code(), (400, "SignatureDoesNotMatch"));
     let mut request = read(&bench).acs3();
     let spaced = request.header("authorization").unwrap().replace(',', ", ");
-    request
-        .headers
-        .insert("authorization", spaced.parse().unwrap());
+    request.headers.insert("authorization", spaced.parse().unwrap());
     assert_eq!(bench.hear(&request).code(), (400, "IncompleteSignature"));
 }
 
@@ -265,13 +216,8 @@ fn an_absent_header_or_a_hash_of_another_body_is_refused() {
 fn a_list_without_host_is_incomplete_and_unsigned_x_acs_headers_are_a_switch() {
     let bench = Bench::new();
     let mut request = read(&bench).acs3();
-    let without = request
-        .header("authorization")
-        .unwrap()
-        .replace("host;", "");
-    request
-        .headers
-        .insert("authorization", without.parse().unwrap());
+    let without = request.header("authorization").unwrap().replace("host;", "");
+    request.headers.insert("authorization", without.parse().unwrap());
     assert_eq!(bench.hear(&request).code(), (400, "IncompleteSignature"));
 
     let mut request = read(&bench).acs3();
@@ -284,14 +230,9 @@ fn a_list_without_host_is_incomplete_and_unsigned_x_acs_headers_are_a_switch() {
 #[test]
 fn unknown_operations_versions_methods_and_paths_are_told_apart() {
     let bench = Bench::new();
-    assert_eq!(
-        bench.call("DeleteVideos", &[]).code(),
-        (404, "InvalidApi.NotFound")
-    );
+    assert_eq!(bench.call("DeleteVideos", &[]).code(), (404, "InvalidApi.NotFound"));
     let mut request = read(&bench).acs3();
-    request
-        .headers
-        .insert("x-acs-version", "2017-03-22".parse().unwrap());
+    request.headers.insert("x-acs-version", "2017-03-22".parse().unwrap());
     assert_eq!(bench.hear(&request).code(), (400, "NoSuchVersion"));
     let mut request = read(&bench).acs3();
     request.method = Method::PUT;
@@ -318,12 +259,7 @@ fn calls_above_the_published_rate_are_throttled_for_all_keys_together() {
     draft.secret = seed::STS_SECRET.to_owned();
     draft.token = Some(seed::STS_TOKEN.to_owned());
     assert_eq!(bench.hear(&draft.acs3()).code(), (400, "Throttling.User"));
-    assert_eq!(
-        bench
-            .call("GetVideoInfo", &[("VideoId", seed::NORMAL)])
-            .status,
-        200
-    );
+    assert_eq!(bench.call("GetVideoInfo", &[("VideoId", seed::NORMAL)]).status, 200);
     bench.pass(1_000);
     assert_eq!(delete(&bench), "InvalidVideo.NotFound");
     bench.options.count = Count::Sliding;
@@ -358,11 +294,7 @@ fn scripted_refusals_wear_the_vendors_envelope() {
     let reply = bench.vendor.refuse(&fault, &request);
     assert_eq!(reply.status, 400);
     assert!(String::from_utf8_lossy(&reply.body).contains("\"Throttling.User\""));
-    assert!(
-        reply
-            .headers
-            .contains(&("x-acs-retry-after".to_owned(), "250".to_owned()))
-    );
+    assert!(reply.headers.contains(&("x-acs-retry-after".to_owned(), "250".to_owned())));
     for (code, status) in [
         ("DeleteVideoFailed", 503),
         ("InternalError", 500),

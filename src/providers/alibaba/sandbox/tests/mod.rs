@@ -56,10 +56,7 @@ impl Bench {
     pub(super) fn new() -> Self {
         Self {
             vendor: Alibaba::new(),
-            options: Options {
-                enforce_qps: false,
-                ..Options::default()
-            },
+            options: Options { enforce_qps: false, ..Options::default() },
             now: "2026-01-15T08:30:00Z".parse().unwrap(),
             windows: Windows::default(),
             nonces: Nonces::default(),
@@ -112,21 +109,10 @@ impl Bench {
 #[test]
 fn options_and_reset_are_for_the_control_endpoint() {
     let bench = Bench::new();
-    let error = bench
-        .vendor
-        .set_options(&json!({"id_list": "array"}))
-        .unwrap_err();
+    let error = bench.vendor.set_options(&json!({"id_list": "array"})).unwrap_err();
     assert!(error.contains("id_list"), "{error}");
-    assert!(
-        bench
-            .vendor
-            .set_options(&json!({"illegal_status": 200}))
-            .is_err()
-    );
-    bench
-        .vendor
-        .set_options(&json!({"bulk_videos": 3, "busy_in_batch": "list"}))
-        .unwrap();
+    assert!(bench.vendor.set_options(&json!({"illegal_status": 200})).is_err());
+    bench.vendor.set_options(&json!({"bulk_videos": 3, "busy_in_batch": "list"})).unwrap();
     let seeded = bench.vendor.video_count();
     assert!(bench.vendor.has_video(&super::seed::bulk(2)));
     bench.call("DeleteVideo", &[("VideoIds", super::seed::NORMAL)]);
@@ -142,10 +128,7 @@ fn options_and_reset_are_for_the_control_endpoint() {
 fn a_hundred_thousand_videos_are_cheap() {
     let bench = Bench::new();
     let before = bench.vendor.video_count();
-    assert_eq!(
-        bench.vendor.add_videos((0..100_000).map(super::seed::bulk)),
-        100_000
-    );
+    assert_eq!(bench.vendor.add_videos((0..100_000).map(super::seed::bulk)), 100_000);
     assert_eq!(bench.vendor.video_count(), before + 100_000);
     assert_eq!(bench.vendor.add_videos([super::seed::bulk(7)]), 0);
 }

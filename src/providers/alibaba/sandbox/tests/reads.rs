@@ -20,18 +20,10 @@ fn snapshots_are_wrapped_for_one_video_and_plain_for_many() {
     let one = bench.call("GetVideoInfo", &[("ReferenceId", seed::REFERENCE)]);
     assert!(one.body["Video"]["Snapshots"]["Snapshot"].is_array());
     assert_eq!(one.body["Video"]["ReferenceId"], seed::REFERENCE);
-    let ids = format!(
-        "{},{},{}",
-        seed::NORMAL,
-        seed::MISSING,
-        seed::OTHER_APPLICATION
-    );
+    let ids = format!("{},{},{}", seed::NORMAL, seed::MISSING, seed::OTHER_APPLICATION);
     let many = bench.call("GetVideoInfos", &[("VideoIds", &ids)]);
     assert!(many.body["VideoList"][0]["Snapshots"].is_array());
-    assert_eq!(
-        many.body["NonExistVideoIds"],
-        json!([seed::MISSING, seed::OTHER_APPLICATION])
-    );
+    assert_eq!(many.body["NonExistVideoIds"], json!([seed::MISSING, seed::OTHER_APPLICATION]));
     let none = bench.call("GetVideoInfos", &[("VideoIds", seed::MISSING)]);
     assert_eq!(none.code(), (404, "InvalidVideo.NotFound"));
     let foreign = bench.call("GetVideoInfo", &[("VideoId", seed::OTHER_APPLICATION)]);
@@ -41,60 +33,27 @@ fn snapshots_are_wrapped_for_one_video_and_plain_for_many() {
 #[test]
 fn the_batch_read_lists_streams_plain_and_works_in_any_status() {
     let bench = Bench::new();
-    let ids = [
-        seed::TRANSCODING,
-        seed::SOURCE_DELETED,
-        seed::OTHER_APPLICATION,
-        seed::MISSING,
-    ]
-    .join(",");
+    let ids = [seed::TRANSCODING, seed::SOURCE_DELETED, seed::OTHER_APPLICATION, seed::MISSING].join(",");
     let heard = bench.call("BatchGetMediaInfos", &[("MediaIds", &ids)]);
     let infos = &heard.body["MediaInfos"];
     assert_eq!(infos[0]["PlayInfoList"].as_array().unwrap().len(), 1);
     assert_eq!(infos[1]["MezzanineInfo"]["Status"], "Deleted");
-    assert_eq!(
-        heard.body["ForbiddenMediaIds"],
-        json!([seed::OTHER_APPLICATION])
-    );
+    assert_eq!(heard.body["ForbiddenMediaIds"], json!([seed::OTHER_APPLICATION]));
     assert_eq!(heard.body["NonExistMediaIds"], json!([seed::MISSING]));
-    let by_reference = bench.call(
-        "BatchGetMediaInfos",
-        &[("ReferenceIds", "sandbox-ref-0002,nothing")],
-    );
-    assert_eq!(
-        by_reference.body["MediaInfos"][0]["MediaId"],
-        seed::normal(2)
-    );
-    assert_eq!(
-        by_reference.body["NonExistReferenceIds"],
-        json!(["nothing"])
-    );
+    let by_reference = bench.call("BatchGetMediaInfos", &[("ReferenceIds", "sandbox-ref-0002,nothing")]);
+    assert_eq!(by_reference.body["MediaInfos"][0]["MediaId"], seed::normal(2));
+    assert_eq!(by_reference.body["NonExistReferenceIds"], json!(["nothing"]));
 }
 
 #[test]
 fn single_hides_older_duplicates_and_multiple_shows_them() {
     let bench = Bench::new();
-    let single = bench.call(
-        "GetPlayInfo",
-        &[("VideoId", seed::NORMAL), ("Definition", "LD")],
-    );
+    let single = bench.call("GetPlayInfo", &[("VideoId", seed::NORMAL), ("Definition", "LD")]);
     assert_eq!(jobs(&single.body), [seed::job(seed::NORMAL, 2)]);
-    let multiple = bench.call(
-        "GetPlayInfo",
-        &[
-            ("VideoId", seed::NORMAL),
-            ("Definition", "LD"),
-            ("ResultType", "Multiple"),
-        ],
-    );
-    assert_eq!(
-        jobs(&multiple.body),
-        [seed::job(seed::NORMAL, 1), seed::job(seed::NORMAL, 2)]
-    );
-    let all = bench.call(
-        "GetPlayInfo",
-        &[("VideoId", seed::NORMAL), ("ResultType", "Multiple")],
-    );
+    let multiple = bench
+        .call("GetPlayInfo", &[("VideoId", seed::NORMAL), ("Definition", "LD"), ("ResultType", "Multiple")]);
+    assert_eq!(jobs(&multiple.body), [seed::job(seed::NORMAL, 1), seed::job(seed::NORMAL, 2)]);
+    let all = bench.call("GetPlayInfo", &[("VideoId", seed::NORMAL), ("ResultType", "Multiple")]);
     assert_eq!(jobs(&all.body).len(), seed::RENDITIONS.len());
     let two = [("VideoId", seed::NORMAL), ("Formats", "m3u8,mp3")];
     assert_eq!(jobs(&bench.call("GetPlayInfo", &two).body).len(), 2);
@@ -109,20 +68,11 @@ fn encrypted_streams_are_shown_by_multiple_only() {
     let single = bench.call("GetPlayInfo", &[("VideoId", &fourth)]);
     assert!(!jobs(&single.body).contains(&&*seed::job(&fourth, 7)));
     let only = [("VideoId", seed::ENCRYPTED_ONLY)];
-    assert_eq!(
-        bench.call("GetPlayInfo", &only).code(),
-        (403, "Forbidden.AliyunVoDEncryption")
-    );
-    let multiple = [
-        ("VideoId", seed::ENCRYPTED_ONLY),
-        ("ResultType", "Multiple"),
-    ];
+    assert_eq!(bench.call("GetPlayInfo", &only).code(), (403, "Forbidden.AliyunVoDEncryption"));
+    let multiple = [("VideoId", seed::ENCRYPTED_ONLY), ("ResultType", "Multiple")];
     let heard = bench.call("GetPlayInfo", &multiple);
     let stream = &heard.body["PlayInfoList"]["PlayInfo"][0];
-    assert_eq!(
-        (&stream["Encrypt"], &stream["EncryptType"]),
-        (&json!(1), &json!("AliyunVoDEncryption"))
-    );
+    assert_eq!((&stream["Encrypt"], &stream["EncryptType"]), (&json!(1), &json!("AliyunVoDEncryption")));
 }
 
 #[test]
@@ -133,16 +83,10 @@ fn play_info_refuses_what_is_not_normal_missing_or_filtered_away() {
         (seed::UPLOADING, 403, "Forbidden.IllegalStatus"),
         (seed::MISSING, 404, "InvalidVideo.NotFound"),
     ] {
-        assert_eq!(
-            bench.call("GetPlayInfo", &[("VideoId", id)]).code(),
-            (status, code)
-        );
+        assert_eq!(bench.call("GetPlayInfo", &[("VideoId", id)]).code(), (status, code));
     }
     let none = [("VideoId", seed::NORMAL), ("Definition", "4K")];
-    assert_eq!(
-        bench.call("GetPlayInfo", &none).code(),
-        (404, "InvalidVideo.NoneStream")
-    );
+    assert_eq!(bench.call("GetPlayInfo", &none).code(), (404, "InvalidVideo.NoneStream"));
     let original = bench.call("GetPlayInfo", &[("VideoId", seed::NO_TRANSCODE)]);
     assert_eq!(jobs(&original.body), [""]);
 }
@@ -184,25 +128,11 @@ fn snapshots_are_paged_by_kind() {
         parameters.extend(more);
         bench.call("ListSnapshots", &parameters)
     };
-    assert_eq!(
-        list(&[]).body["MediaSnapshot"]["Total"],
-        1,
-        "covers by default"
-    );
-    let second = list(&[
-        ("SnapshotType", "NormalSnapshot"),
-        ("PageNo", "2"),
-        ("PageSize", "2"),
-    ]);
+    assert_eq!(list(&[]).body["MediaSnapshot"]["Total"], 1, "covers by default");
+    let second = list(&[("SnapshotType", "NormalSnapshot"), ("PageNo", "2"), ("PageSize", "2")]);
     let shown = &second.body["MediaSnapshot"]["Snapshots"]["Snapshot"];
-    assert_eq!(
-        (shown.as_array().unwrap().len(), &shown[0]["Index"]),
-        (1, &json!(3))
-    );
-    assert_eq!(
-        list(&[("PageSize", "101")]).code(),
-        (400, "InvalidParameter")
-    );
+    assert_eq!((shown.as_array().unwrap().len(), &shown[0]["Index"]), (1, &json!(3)));
+    assert_eq!(list(&[("PageSize", "101")]).code(), (400, "InvalidParameter"));
     let busy = bench.call("ListSnapshots", &[("VideoId", seed::TRANSCODING)]);
     assert_eq!(busy.code(), (400, "Forbidden.IllegalStatus"));
 }
@@ -211,10 +141,7 @@ fn snapshots_are_paged_by_kind() {
 fn attached_media_have_their_own_limit_code() {
     let bench = Bench::new();
     let heard = bench.call("GetAttachedMediaInfo", &[("MediaIds", seed::ATTACHED)]);
-    assert_eq!(
-        heard.body["AttachedMediaList"][0]["MediaId"],
-        seed::ATTACHED
-    );
+    assert_eq!(heard.body["AttachedMediaList"][0]["MediaId"], seed::ATTACHED);
     let ids = ["a"; 21].join(",");
     let heard = bench.call("GetAttachedMediaInfo", &[("MediaIds", &ids)]);
     assert_eq!(heard.code(), (400, "ExceededMax"));

@@ -45,11 +45,7 @@ async fn a_signed_delete_over_a_socket_is_done_and_written_down() {
     let ids = format!("{},{}", seed::NORMAL, seed::MISSING);
     let draft = Draft::new("DeleteVideo", &[("VideoIds", &ids)], now);
 
-    let lost = Fault::ErrorAfter {
-        status: None,
-        code: "DeleteVideoFailed".to_owned(),
-        message: None,
-    };
+    let lost = Fault::ErrorAfter { status: None, code: "DeleteVideoFailed".to_owned(), message: None };
     sandbox.set_faults(vec![FaultRule::once(lost)]).unwrap();
     let (head, body) = send(&sandbox, &draft.acs3()).await;
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
@@ -65,10 +61,7 @@ async fn a_signed_delete_over_a_socket_is_done_and_written_down() {
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0].fault.as_deref(), Some("error_after"));
     assert_eq!((&*rows[0].verdict, rows[0].status), ("partial", Some(503)));
-    let effects = [
-        Effect::whole(seed::NORMAL, true),
-        Effect::whole(seed::MISSING, false),
-    ];
+    let effects = [Effect::whole(seed::NORMAL, true), Effect::whole(seed::MISSING, false)];
     assert_eq!(rows[0].effects, effects);
     assert_eq!(rows[0].nonce, Some(draft.nonce));
     assert_eq!(rows[1].verdict, "InvalidVideo.NotFound");

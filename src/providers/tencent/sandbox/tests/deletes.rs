@@ -9,11 +9,7 @@ use super::{Heard, Trial, seed};
 fn listed(trial: &Trial, file_id: &str) -> Vec<i64> {
     let heard = trial.call("DescribeMediaInfos", &json!({ "FileIds": [file_id] }));
     let set = &heard.response["MediaInfoSet"][0]["TranscodeInfo"]["TranscodeSet"];
-    set.as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["Definition"].as_i64().unwrap())
-        .collect()
+    set.as_array().unwrap().iter().map(|one| one["Definition"].as_i64().unwrap()).collect()
 }
 
 fn is_missing(trial: &Trial, file_id: &str) -> bool {
@@ -34,10 +30,7 @@ fn without_parts_or_with_an_empty_list_everything_goes() {
         let trial = Trial::new();
         let stored = trial.vendor.stored();
         let heard = trial.call("DeleteMedia", &body);
-        assert_eq!(
-            (heard.code.as_str(), heard.removed()),
-            ("ok", vec!["everything"])
-        );
+        assert_eq!((heard.code.as_str(), heard.removed()), ("ok", vec!["everything"]));
         assert!(heard.response.as_object().unwrap().keys().eq(["RequestId"]));
         assert!(is_missing(&trial, &seed::video(n)));
         assert_eq!(trial.vendor.stored(), stored - 1);
@@ -46,12 +39,8 @@ fn without_parts_or_with_an_empty_list_everything_goes() {
 
 #[test]
 fn a_definition_takes_one_transcode_and_none_or_zero_takes_all() {
-    let all = [
-        "TranscodeFiles:100010",
-        "TranscodeFiles:100020",
-        "TranscodeFiles:100030",
-        "TranscodeFiles:10000",
-    ];
+    let all =
+        ["TranscodeFiles:100010", "TranscodeFiles:100020", "TranscodeFiles:100030", "TranscodeFiles:10000"];
     for (part, removed, left) in [
         (
             json!({ "Type": "TranscodeFiles", "Definition": 100_020 }),
@@ -63,19 +52,12 @@ fn a_definition_takes_one_transcode_and_none_or_zero_takes_all() {
             &all[3..],
             vec![0, 100_010, 100_020, 100_030],
         ),
-        (
-            json!({ "Type": "TranscodeFiles", "Definition": 0 }),
-            &all[..],
-            vec![0],
-        ),
+        (json!({ "Type": "TranscodeFiles", "Definition": 0 }), &all[..], vec![0]),
         (json!({ "Type": "TranscodeFiles" }), &all[..], vec![0]),
     ] {
         let trial = Trial::new();
         let heard = trial.delete(&seed::video(3), &json!([part]));
-        assert_eq!(
-            (heard.code.as_str(), heard.removed()),
-            ("ok", removed.to_vec())
-        );
+        assert_eq!((heard.code.as_str(), heard.removed()), ("ok", removed.to_vec()));
         assert_eq!(listed(&trial, &seed::video(3)), left);
     }
 }
@@ -86,28 +68,13 @@ fn every_type_takes_its_own_parts_only() {
         ("OriginalFiles", vec!["OriginalFiles:0"]),
         (
             "AdaptiveDynamicStreamingFiles",
-            vec![
-                "AdaptiveDynamicStreamingFiles:10",
-                "AdaptiveDynamicStreamingFiles:12",
-            ],
+            vec!["AdaptiveDynamicStreamingFiles:10", "AdaptiveDynamicStreamingFiles:12"],
         ),
         ("WechatPublishFiles", vec!["WechatPublishFiles:0"]),
-        (
-            "WechatMiniProgramPublishFiles",
-            vec!["WechatMiniProgramPublishFiles:0"],
-        ),
-        (
-            "MpsAiMediaAiAnalysisFiles",
-            vec!["MpsAiMediaAiAnalysisFiles:30"],
-        ),
-        (
-            "MpsAiMediaSmartEraseFiles",
-            vec!["MpsAiMediaSmartEraseFiles:30"],
-        ),
-        (
-            "MpsAiMediaSmartSubtitleFiles",
-            vec!["MpsAiMediaSmartSubtitleFiles:30"],
-        ),
+        ("WechatMiniProgramPublishFiles", vec!["WechatMiniProgramPublishFiles:0"]),
+        ("MpsAiMediaAiAnalysisFiles", vec!["MpsAiMediaAiAnalysisFiles:30"]),
+        ("MpsAiMediaSmartEraseFiles", vec!["MpsAiMediaSmartEraseFiles:30"]),
+        ("MpsAiMediaSmartSubtitleFiles", vec!["MpsAiMediaSmartSubtitleFiles:30"]),
     ] {
         let trial = Trial::new();
         let heard = trial.delete(seed::WITH_MPS, &json!([{ "Type": kind }]));
@@ -136,26 +103,11 @@ fn a_bad_part_is_refused_before_anything_is_deleted() {
     for (bad, code) in [
         (json!({ "Definition": 1 }), "InvalidParameterValue.Type"),
         (json!({ "Type": "" }), "InvalidParameterValue.Type"),
-        (
-            json!({ "Type": "transcodefiles" }),
-            "InvalidParameterValue.Type",
-        ),
-        (
-            json!({ "Type": "SnapshotFiles" }),
-            "InvalidParameterValue.Type",
-        ),
-        (
-            json!({ "Type": "TranscodeFiles", "Definition": -1 }),
-            "InvalidParameterValue.Definition",
-        ),
-        (
-            json!({ "Type": "TranscodeFiles", "Definition": "1" }),
-            "InvalidParameter",
-        ),
-        (
-            json!({ "Type": "TranscodeFiles", "Id": 1 }),
-            "UnknownParameter",
-        ),
+        (json!({ "Type": "transcodefiles" }), "InvalidParameterValue.Type"),
+        (json!({ "Type": "SnapshotFiles" }), "InvalidParameterValue.Type"),
+        (json!({ "Type": "TranscodeFiles", "Definition": -1 }), "InvalidParameterValue.Definition"),
+        (json!({ "Type": "TranscodeFiles", "Definition": "1" }), "InvalidParameter"),
+        (json!({ "Type": "TranscodeFiles", "Id": 1 }), "UnknownParameter"),
     ] {
         let trial = Trial::new();
         let heard = trial.delete(&seed::video(0), &json!([good, bad]));
@@ -168,20 +120,13 @@ fn a_bad_part_is_refused_before_anything_is_deleted() {
 #[test]
 fn an_older_account_does_not_know_the_newest_types() {
     let trial = Trial::with(&json!({ "mps_parts": false }));
-    let heard = trial.delete(
-        seed::WITH_MPS,
-        &json!([{ "Type": "MpsAiMediaSmartEraseFiles" }]),
-    );
+    let heard = trial.delete(seed::WITH_MPS, &json!([{ "Type": "MpsAiMediaSmartEraseFiles" }]));
     assert_eq!(heard.code, "InvalidParameterValue.Type");
 }
 
 #[test]
 fn the_code_for_a_missing_file_can_be_switched() {
-    for code in [
-        "ResourceNotFound",
-        "ResourceNotFound.FileNotExist",
-        "InvalidParameterValue.FileId",
-    ] {
+    for code in ["ResourceNotFound", "ResourceNotFound.FileNotExist", "InvalidParameterValue.FileId"] {
         let trial = Trial::with(&json!({ "not_found_code": code }));
         let heard = trial.delete(seed::MISSING, &json!([]));
         assert_eq!(heard.code, code);
@@ -199,22 +144,15 @@ fn a_second_delete_is_an_error_unless_switched() {
     let heard = trial.delete(&id, &json!([]));
     assert!(heard.code == "ok" && none_removed(&heard));
     // An id that never was stays an error.
-    assert_eq!(
-        trial.delete(seed::MISSING, &json!([])).code,
-        "ResourceNotFound"
-    );
+    assert_eq!(trial.delete(seed::MISSING, &json!([])).code, "ResourceNotFound");
 }
 
 #[test]
 fn an_absent_part_is_fine_unless_switched() {
-    let parts =
-        json!([{ "Type": "OriginalFiles" }, { "Type": "TranscodeFiles", "Definition": 77 }]);
+    let parts = json!([{ "Type": "OriginalFiles" }, { "Type": "TranscodeFiles", "Definition": 77 }]);
     let trial = Trial::new();
     let heard = trial.delete(&seed::video(0), &parts);
-    assert_eq!(
-        (heard.code.as_str(), heard.removed()),
-        ("ok", vec!["OriginalFiles:0"])
-    );
+    assert_eq!((heard.code.as_str(), heard.removed()), ("ok", vec!["OriginalFiles:0"]));
     assert_eq!(heard.effects[1].part.as_deref(), Some("TranscodeFiles:77"));
     trial.switch(&json!({ "absent_part": "ResourceNotFound" }));
     let heard = trial.delete(&seed::video(1), &parts);
@@ -230,11 +168,7 @@ fn reads_may_lag_behind_a_delete() {
     trial.delete(&part, &json!([{ "Type": "OriginalFiles" }]));
     assert!(!is_missing(&trial, &whole));
     assert!(listed(&trial, &part).contains(&0));
-    assert_eq!(
-        trial.delete(&whole, &json!([])).code,
-        "ResourceNotFound",
-        "the delete is done"
-    );
+    assert_eq!(trial.delete(&whole, &json!([])).code, "ResourceNotFound", "the delete is done");
     trial.now_ms += 500;
     assert!(is_missing(&trial, &whole));
     assert!(!listed(&trial, &part).contains(&0));
@@ -245,10 +179,7 @@ fn a_busy_file_is_deleted_unless_switched() {
     for (busy, code) in [
         ("ResourceInUse", "ResourceInUse"),
         ("ResourceUnavailable", "ResourceUnavailable"),
-        (
-            "FailedOperation.TaskDuplicate",
-            "FailedOperation.TaskDuplicate",
-        ),
+        ("FailedOperation.TaskDuplicate", "FailedOperation.TaskDuplicate"),
         ("none", "ok"),
     ] {
         let trial = Trial::with(&json!({ "busy": busy }));
@@ -267,41 +198,23 @@ fn the_special_media_behave_as_described() {
     assert!(locked.code == "UnauthorizedOperation" && locked.effects.is_empty());
     assert_eq!(listed(&trial, seed::ORIGINAL_ONLY), [0]);
     assert!(!listed(&trial, seed::WITHOUT_ORIGINAL).contains(&0));
-    for id in [
-        seed::FORBIDDEN,
-        seed::AUDIO,
-        seed::IMAGE,
-        seed::IMAGE_2,
-        seed::WITHOUT_ORIGINAL,
-    ] {
+    for id in [seed::FORBIDDEN, seed::AUDIO, seed::IMAGE, seed::IMAGE_2, seed::WITHOUT_ORIGINAL] {
         assert_eq!(trial.delete(id, &json!([])).code, "ok", "{id}");
     }
 }
 
 fn in_application(trial: &Trial, file_id: &str, application: &Value) -> String {
-    trial.code(
-        "DeleteMedia",
-        &json!({ "FileId": file_id, "SubAppId": application }),
-    )
+    trial.code("DeleteMedia", &json!({ "FileId": file_id, "SubAppId": application }))
 }
 
 #[test]
 fn a_file_is_found_in_its_own_application_only() {
     let trial = Trial::new();
     let other = json!(seed::SUB_APP_OTHER);
-    assert_eq!(
-        in_application(&trial, seed::IN_OTHER_APP, &json!(0)),
-        "ResourceNotFound"
-    );
-    assert_eq!(
-        in_application(&trial, &seed::video(0), &other),
-        "ResourceNotFound"
-    );
+    assert_eq!(in_application(&trial, seed::IN_OTHER_APP, &json!(0)), "ResourceNotFound");
+    assert_eq!(in_application(&trial, &seed::video(0), &other), "ResourceNotFound");
     assert_eq!(in_application(&trial, seed::IN_OTHER_APP, &other), "ok");
-    assert_eq!(
-        in_application(&trial, &seed::video(0), &json!(seed::SUB_APP_MAIN)),
-        "ok"
-    );
+    assert_eq!(in_application(&trial, &seed::video(0), &json!(seed::SUB_APP_MAIN)), "ok");
     assert_eq!(in_application(&trial, &seed::video(1), &json!(0)), "ok");
 }
 
@@ -310,27 +223,15 @@ fn a_newer_account_needs_its_sub_app_id() {
     let trial = Trial::with(&json!({ "sub_app_id_mandatory": true }));
     let code = "InvalidParameterValue.SubAppId";
     assert_eq!(trial.delete(&seed::video(0), &json!([])).code, code);
-    assert_eq!(
-        trial.code(
-            "DescribeMediaInfos",
-            &json!({ "FileIds": [seed::video(0)] })
-        ),
-        code
-    );
-    assert_eq!(
-        in_application(&trial, &seed::video(0), &json!(seed::SUB_APP_MAIN)),
-        "ok"
-    );
+    assert_eq!(trial.code("DescribeMediaInfos", &json!({ "FileIds": [seed::video(0)] })), code);
+    assert_eq!(in_application(&trial, &seed::video(0), &json!(seed::SUB_APP_MAIN)), "ok");
 }
 
 #[test]
 fn an_application_of_somebody_else_can_be_refused_in_three_ways() {
     for (switch, code) in [
         ("not_found", "ResourceNotFound"),
-        (
-            "InvalidParameterValue.SubAppId",
-            "InvalidParameterValue.SubAppId",
-        ),
+        ("InvalidParameterValue.SubAppId", "InvalidParameterValue.SubAppId"),
         ("UnauthorizedOperation", "UnauthorizedOperation"),
     ] {
         let trial = Trial::with(&json!({ "wrong_sub_app_id": switch }));
@@ -343,26 +244,10 @@ fn what_is_made_again_is_another_thing_in_the_ledger() {
     let trial = Trial::new();
     let id = seed::video(0);
     let part = json!([{ "Type": "TranscodeFiles", "Definition": 100_010 }]);
-    assert_eq!(
-        trial.delete(&id, &part).removed(),
-        ["TranscodeFiles:100010"]
-    );
-    assert_eq!(
-        trial
-            .vendor
-            .make_part(&id, PartKind::TranscodeFiles, 100_010),
-        Some(2)
-    );
-    assert_eq!(
-        trial.delete(&id, &part).removed(),
-        ["TranscodeFiles:100010#2"]
-    );
-    assert_eq!(
-        trial
-            .vendor
-            .make_part(seed::MISSING, PartKind::OriginalFiles, 0),
-        None
-    );
+    assert_eq!(trial.delete(&id, &part).removed(), ["TranscodeFiles:100010"]);
+    assert_eq!(trial.vendor.make_part(&id, PartKind::TranscodeFiles, 100_010), Some(2));
+    assert_eq!(trial.delete(&id, &part).removed(), ["TranscodeFiles:100010#2"]);
+    assert_eq!(trial.vendor.make_part(seed::MISSING, PartKind::OriginalFiles, 0), None);
 }
 
 #[test]
@@ -372,8 +257,5 @@ fn a_hundred_thousand_media_are_added_at_once() {
     let ids = (0..100_000).map(|n| format!("53858907840{n:08}"));
     assert_eq!(trial.vendor.add_media(ids), 100_000);
     assert_eq!(trial.vendor.stored(), before + 100_000);
-    assert_eq!(
-        trial.delete("5385890784000099999", &json!([])).removed(),
-        ["everything"]
-    );
+    assert_eq!(trial.delete("5385890784000099999", &json!([])).removed(), ["everything"]);
 }

@@ -48,9 +48,7 @@ impl Heard {
     /// The parts that were really removed.
     fn removed(&self) -> Vec<&str> {
         let effective = self.effects.iter().filter(|effect| effect.effective);
-        effective
-            .map(|effect| effect.part.as_deref().unwrap_or("everything"))
-            .collect()
+        effective.map(|effect| effect.part.as_deref().unwrap_or("everything")).collect()
     }
 }
 
@@ -84,23 +82,13 @@ impl Trial {
             connection: 1,
         };
         let answer = self.vendor.answer(received, &desk);
-        assert_eq!(
-            answer.reply.status, 200,
-            "API errors travel inside HTTP 200"
-        );
+        assert_eq!(answer.reply.status, 200, "API errors travel inside HTTP 200");
         let body: Value = serde_json::from_slice(&answer.reply.body).unwrap();
         let response = body["Response"].clone();
         assert!(response["RequestId"].is_string(), "{body}");
-        let code = response["Error"]["Code"]
-            .as_str()
-            .unwrap_or("ok")
-            .to_owned();
+        let code = response["Error"]["Code"].as_str().unwrap_or("ok").to_owned();
         assert_eq!(answer.verdict, code);
-        Heard {
-            code,
-            response,
-            effects: answer.effects,
-        }
+        Heard { code, response, effects: answer.effects }
     }
 
     /// Calls with the permanent pair.
@@ -109,10 +97,7 @@ impl Trial {
     }
 
     fn delete(&self, file_id: &str, parts: &Value) -> Heard {
-        self.call(
-            "DeleteMedia",
-            &json!({ "FileId": file_id, "DeleteParts": parts }),
-        )
+        self.call("DeleteMedia", &json!({ "FileId": file_id, "DeleteParts": parts }))
     }
 
     fn code(&self, action: &str, body: &Value) -> String {
@@ -161,13 +146,7 @@ impl Signer {
     }
 
     fn get(&self, action: &str, query: &str) -> Received {
-        self.sign(
-            &Method::GET,
-            action,
-            query,
-            "",
-            "application/x-www-form-urlencoded",
-        )
+        self.sign(&Method::GET, action, query, "", "application/x-www-form-urlencoded")
     }
 
     fn sign(&self, method: &Method, action: &str, query: &str, body: &str, kind: &str) -> Received {
@@ -184,22 +163,10 @@ impl Signer {
         headers.extend(self.extra.clone());
 
         let value = |name: &str| {
-            let sent = &headers
-                .iter()
-                .find(|(header, _)| *header == name)
-                .unwrap()
-                .1;
-            if self.as_sent {
-                sent.clone()
-            } else {
-                sent.to_lowercase()
-            }
+            let sent = &headers.iter().find(|(header, _)| *header == name).unwrap().1;
+            if self.as_sent { sent.clone() } else { sent.to_lowercase() }
         };
-        let block: Vec<String> = self
-            .signed
-            .iter()
-            .map(|name| format!("{name}:{}", value(name)))
-            .collect();
+        let block: Vec<String> = self.signed.iter().map(|name| format!("{name}:{}", value(name))).collect();
         let block = block.join(
             "
 ",
@@ -208,16 +175,9 @@ impl Signer {
         let payload = hex(body.as_bytes());
         let canonical = format!("{method}\n/\n{query}\n{block}\n\n{signed}\n{payload}");
         let at = jiff::Timestamp::from_second(self.timestamp).unwrap();
-        let date = self
-            .date
-            .clone()
-            .unwrap_or_else(|| at.strftime("%F").to_string());
+        let date = self.date.clone().unwrap_or_else(|| at.strftime("%F").to_string());
         let scope = format!("{date}/{}/tc3_request", self.service);
-        let text = format!(
-            "TC3-HMAC-SHA256\n{}\n{scope}\n{}",
-            self.timestamp,
-            hex(canonical.as_bytes())
-        );
+        let text = format!("TC3-HMAC-SHA256\n{}\n{scope}\n{}", self.timestamp, hex(canonical.as_bytes()));
         let mut key = format!("TC3{}", self.key).into_bytes();
         for step in [date.as_str(), &self.service, "tc3_request", &text] {
             key = hmac(&key, step);
@@ -228,10 +188,8 @@ impl Signer {
             hex::encode(key)
         );
         headers.push(("authorization", authorization));
-        let headers: Vec<(&str, &str)> = headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         received(method, query, &headers, body)
     }
 }
@@ -253,23 +211,12 @@ fn received(method: &Method, query: &str, headers: &[(&str, &str)], body: &str) 
         let name: HeaderName = name.parse().unwrap();
         map.append(name, HeaderValue::from_str(value).unwrap());
     }
-    let target = if query.is_empty() {
-        "/".to_owned()
-    } else {
-        format!("/?{query}")
-    };
-    Received {
-        method: method.clone(),
-        target,
-        headers: map,
-        body: body.to_owned().into(),
-    }
+    let target = if query.is_empty() { "/".to_owned() } else { format!("/?{query}") };
+    Received { method: method.clone(), target, headers: map, body: body.to_owned().into() }
 }
 
 /// Changes a header that was sent.
 fn with_header(mut request: Received, name: &'static str, value: &str) -> Received {
-    request
-        .headers
-        .insert(name, HeaderValue::from_str(value).unwrap());
+    request.headers.insert(name, HeaderValue::from_str(value).unwrap());
     request
 }

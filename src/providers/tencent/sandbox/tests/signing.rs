@@ -29,11 +29,7 @@ fn a_signed_post_and_a_signed_get_are_accepted() {
     let signer = Signer::new(NOW);
     assert_eq!(trial.send(&post(&signer)).code, "ok");
     // Not sorted: the query counts exactly as sent.
-    let query = format!(
-        "FileIds.0={}&Filters.0=basicInfo&FileIds.1={}",
-        seed::IMAGE,
-        seed::AUDIO
-    );
+    let query = format!("FileIds.0={}&Filters.0=basicInfo&FileIds.1={}", seed::IMAGE, seed::AUDIO);
     let heard = trial.send(&signer.get(READ, &query));
     assert_eq!(heard.code, "ok");
     assert_eq!(heard.response["MediaInfoSet"].as_array().unwrap().len(), 2);
@@ -70,11 +66,7 @@ fn the_two_headers_of_the_sdks_may_be_signed_as_sent_and_no_other() {
 
 #[test]
 fn content_type_and_host_must_be_signed() {
-    for signed in [
-        vec!["host"],
-        vec!["content-type"],
-        vec!["host", "x-tc-action"],
-    ] {
+    for signed in [vec!["host"], vec!["content-type"], vec!["host", "x-tc-action"]] {
         let answer = changed(|signer| signer.signed = signed);
         assert_eq!(answer, "AuthFailure.InvalidAuthorization");
     }
@@ -96,10 +88,7 @@ fn the_clock_may_be_five_minutes_off_and_no_more() {
 #[test]
 fn the_scope_is_the_utc_date_and_this_product() {
     let wrong = "AuthFailure.SignatureFailure";
-    assert_eq!(
-        changed(|signer| signer.date = Some("2023-11-15".to_owned())),
-        wrong
-    );
+    assert_eq!(changed(|signer| signer.date = Some("2023-11-15".to_owned())), wrong);
     assert_eq!(changed(|signer| signer.service = "cdn".to_owned()), wrong);
 }
 
@@ -107,10 +96,7 @@ fn the_scope_is_the_utc_date_and_this_product() {
 fn keys_are_told_apart_by_their_codes() {
     let id = |id: &str| changed(|signer| signer.id = id.to_owned());
     assert_eq!(id("AKIDnobody"), "AuthFailure.SecretIdNotFound");
-    assert_eq!(
-        id(&format!("{} ", seed::SECRET_ID)),
-        "AuthFailure.SecretIdNotFound"
-    );
+    assert_eq!(id(&format!("{} ", seed::SECRET_ID)), "AuthFailure.SecretIdNotFound");
     assert_eq!(id("LTAInotofthiscloud"), "AuthFailure.InvalidSecretId");
     let key = changed(|signer| signer.key = "another".to_owned());
     assert_eq!(key, "AuthFailure.SignatureFailure");
@@ -143,10 +129,7 @@ fn a_secret_can_be_rotated_at_run_time() {
     trial.vendor.set_switches(switches.clone());
     let old = Signer::new(NOW);
     assert_eq!(trial.send(&post(&old)).code, "AuthFailure.SignatureFailure");
-    let new = Signer {
-        key: "new".to_owned(),
-        ..old.clone()
-    };
+    let new = Signer { key: "new".to_owned(), ..old.clone() };
     assert_eq!(trial.send(&post(&new)).code, "ok");
     switches.keys.remove(seed::SECRET_ID);
     trial.vendor.set_switches(switches);
@@ -169,9 +152,7 @@ fn a_malformed_authorization_is_its_own_code() {
         &header.to_uppercase(),
         &format!("{header}, More=1"),
     ] {
-        let code = trial
-            .send(&with_header(good.clone(), "authorization", bad))
-            .code;
+        let code = trial.send(&with_header(good.clone(), "authorization", bad)).code;
         assert_eq!(code, "AuthFailure.InvalidAuthorization", "{bad}");
     }
     let mut none = good;
@@ -202,32 +183,19 @@ fn the_timestamp_must_be_there_and_decimal() {
 fn fast_takes_any_signature() {
     let mut trial = Trial::new();
     trial.kit.fast = true;
-    let wrong = Signer {
-        key: "wrong".to_owned(),
-        ..Signer::new(NOW - 86_400)
-    };
+    let wrong = Signer { key: "wrong".to_owned(), ..Signer::new(NOW - 86_400) };
     assert_eq!(trial.send(&post(&wrong)).code, "ok");
 }
 
 /// A v1 call: SHA-256, pairs already in byte order, nothing that needs escaping but the signature.
 fn v1(method: &Method, pairs: &str) -> Received {
     let host = "127.0.0.1:9102";
-    let mac = hmac(
-        seed::SECRET_KEY.as_bytes(),
-        &format!("{method}{host}/?{pairs}"),
-    );
+    let mac = hmac(seed::SECRET_KEY.as_bytes(), &format!("{method}{host}/?{pairs}"));
     let signature = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, mac);
-    let escaped = signature
-        .replace('+', "%2B")
-        .replace('/', "%2F")
-        .replace('=', "%3D");
+    let escaped = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     let form = format!("{pairs}&Signature={escaped}");
     let kind = ("content-type", "application/x-www-form-urlencoded");
-    let (query, body) = if method == Method::GET {
-        (form.as_str(), "")
-    } else {
-        ("", form.as_str())
-    };
+    let (query, body) = if method == Method::GET { (form.as_str(), "") } else { ("", form.as_str()) };
     received(method, query, &[("host", host), kind], body)
 }
 
@@ -243,10 +211,7 @@ fn v1_pairs(changed: &[(&str, &str)]) -> String {
     ]);
     pairs.extend(changed.iter().copied());
     pairs.retain(|_, value| !value.is_empty());
-    let joined: Vec<String> = pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let joined: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     joined.join("&")
 }
 
@@ -268,28 +233,19 @@ fn v1_needs_a_positive_nonce_and_a_fresh_time() {
     assert_eq!(code(&[("Nonce", "0")]), "InvalidParameter");
     assert_eq!(code(&[("Nonce", "x")]), "InvalidParameter");
     assert_eq!(code(&[("SecretId", "")]), "MissingParameter");
-    assert_eq!(
-        code(&[("Timestamp", "1699999699")]),
-        "AuthFailure.SignatureExpire"
-    );
+    assert_eq!(code(&[("Timestamp", "1699999699")]), "AuthFailure.SignatureExpire");
     // No page states a replay rule: the same nonce again is taken.
     assert_eq!(code(&[]), "ok");
     assert_eq!(code(&[]), "ok");
     // A method nobody knows means SHA-1, so this SHA-256 signature is wrong.
-    assert_eq!(
-        code(&[("SignatureMethod", "HmacSHA512")]),
-        "AuthFailure.SignatureFailure"
-    );
+    assert_eq!(code(&[("SignatureMethod", "HmacSHA512")]), "AuthFailure.SignatureFailure");
 }
 
 #[test]
 fn the_ledger_is_told_scheme_key_and_nonce() {
     let trial = Trial::new();
     let peek = trial.vendor.peek(&v1(&Method::POST, &v1_pairs(&[])));
-    assert_eq!(
-        (peek.scheme.as_str(), peek.nonce.as_deref()),
-        ("HmacSHA256", Some("11886"))
-    );
+    assert_eq!((peek.scheme.as_str(), peek.nonce.as_deref()), ("HmacSHA256", Some("11886")));
     assert_eq!(peek.ids, [seed::AUDIO]);
 
     let mut signer = Signer::new(NOW);
@@ -301,10 +257,7 @@ fn the_ledger_is_told_scheme_key_and_nonce() {
     let signature = peek.nonce.unwrap();
     assert!(plain.header("authorization").unwrap().ends_with(&signature));
     signer.extra.push(("x-tc-traceid", "a-trace".to_owned()));
-    assert_eq!(
-        trial.vendor.peek(&post(&signer)).nonce.as_deref(),
-        Some("a-trace")
-    );
+    assert_eq!(trial.vendor.peek(&post(&signer)).nonce.as_deref(), Some("a-trace"));
 }
 
 #[test]
@@ -313,9 +266,7 @@ fn an_unsigned_payload_leaves_the_body_open() {
     // body can be replaced.
     let trial = Trial::new();
     let mut signer = Signer::new(NOW);
-    signer
-        .extra
-        .push(("x-tc-content-sha256", "UNSIGNED-PAYLOAD".to_owned()));
+    signer.extra.push(("x-tc-content-sha256", "UNSIGNED-PAYLOAD".to_owned()));
     let mut request = signer.post(READ, "UNSIGNED-PAYLOAD");
     request.body = json!({ "FileIds": [seed::AUDIO] }).to_string().into();
     assert_eq!(trial.send(&request).code, "ok");

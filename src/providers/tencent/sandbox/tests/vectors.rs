@@ -18,10 +18,7 @@ use super::super::verify::{self, Values, canonical, signed_headers, utc_date, v1
 use super::received;
 use crate::sandbox::Received;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "which vectors to test with is the runner's choice"
-)]
+#[expect(clippy::disallowed_methods, reason = "which vectors to test with is the runner's choice")]
 fn vectors() -> Vec<Value> {
     let folder = std::env::var("VODRM_TEST_VECTORS").map_or_else(
         |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/providers/tencent/testdata"),
@@ -34,9 +31,7 @@ fn vectors() -> Vec<Value> {
 }
 
 fn text<'v>(vector: &'v Value, name: &str) -> &'v str {
-    vector[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("{}: no text {name}", vector["id"]))
+    vector[name].as_str().unwrap_or_else(|| panic!("{}: no text {name}", vector["id"]))
 }
 
 /// The vector as the server would receive it.
@@ -45,22 +40,14 @@ fn sent(vector: &Value) -> Received {
     for (name, value) in vector["headers"].as_object().unwrap() {
         headers.push((name, value.as_str().unwrap()));
     }
-    if !headers
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
-    {
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         headers.push(("Host", text(vector, "host")));
     }
     if let Some(authorization) = vector["expected"]["authorization"].as_str() {
         headers.push(("Authorization", authorization));
     }
     let method: Method = text(vector, "method").parse().unwrap();
-    received(
-        &method,
-        text(vector, "query"),
-        &headers,
-        text(vector, "body"),
-    )
+    received(&method, text(vector, "query"), &headers, text(vector, "body"))
 }
 
 /// The keys of a world in which only the vector's key exists.
@@ -86,26 +73,13 @@ fn check_tc3(vector: &Value) {
     let (id, expected) = (text(vector, "id"), &vector["expected"]);
     let request = sent(vector);
     let unsigned = request.header("x-tc-content-sha256") == Some("UNSIGNED-PAYLOAD");
-    assert_eq!(
-        signature::hashed_payload(&request.body, unsigned),
-        expected["hashed_payload"],
-        "{id}"
-    );
+    assert_eq!(signature::hashed_payload(&request.body, unsigned), expected["hashed_payload"], "{id}");
 
-    let names: Vec<&str> = vector["signed_headers"]
-        .as_str()
-        .unwrap_or("content-type;host")
-        .split(';')
-        .collect();
+    let names: Vec<&str> =
+        vector["signed_headers"].as_str().unwrap_or("content-type;host").split(';').collect();
     // As sent, or lower-cased: one of the two readings is the vector's.
     let canonical = [Values::AsSent, Values::LowerCase]
-        .map(|values| {
-            canonical(
-                &request,
-                &signed_headers(&request, &names, values).unwrap(),
-                unsigned,
-            )
-        })
+        .map(|values| canonical(&request, &signed_headers(&request, &names, values).unwrap(), unsigned))
         .into_iter()
         .find(|text| *text == expected["canonical_request"])
         .unwrap_or_else(|| panic!("{id}: no reading gives the canonical request"));
@@ -121,16 +95,8 @@ fn check_tc3(vector: &Value) {
 
     let derived = signature::tc3_keys(text(vector, "secret_key"), &date, service);
     assert_eq!(hex::encode(derived.date), expected["k_date_hex"], "{id}");
-    assert_eq!(
-        hex::encode(derived.service),
-        expected["k_service_hex"],
-        "{id}"
-    );
-    assert_eq!(
-        hex::encode(derived.signing),
-        expected["k_signing_hex"],
-        "{id}"
-    );
+    assert_eq!(hex::encode(derived.service), expected["k_service_hex"], "{id}");
+    assert_eq!(hex::encode(derived.signing), expected["k_signing_hex"], "{id}");
     let signature = signature::tc3_signature(&derived, &to_sign);
     assert_eq!(signature, expected["signature"], "{id}");
 
@@ -138,21 +104,14 @@ fn check_tc3(vector: &Value) {
     let read = verify::Authorization::parse(header).unwrap();
     assert_eq!(read.secret_id, text(vector, "secret_id"), "{id}");
     assert_eq!((read.date, read.service), (date.as_str(), service), "{id}");
-    assert_eq!(
-        (read.signed_headers, read.signature),
-        (names, signature.as_str()),
-        "{id}"
-    );
+    assert_eq!((read.signed_headers, read.signature), (names, signature.as_str()), "{id}");
 }
 
 fn check_v1(vector: &Value) {
     let (id, expected) = (text(vector, "id"), &vector["expected"]);
     let request = sent(vector);
     let call = Call::open(&request).unwrap();
-    let pairs = call
-        .v1
-        .as_deref()
-        .unwrap_or_else(|| panic!("{id}: not seen as v1"));
+    let pairs = call.v1.as_deref().unwrap_or_else(|| panic!("{id}: not seen as v1"));
     let to_sign = v1_text(&request, pairs);
     assert_eq!(to_sign, expected["string_to_sign"], "{id}");
     let method = V1Method::named(vector["sign_method"].as_str());
@@ -173,15 +132,8 @@ fn all_vectors_are_reproduced_stage_by_stage() {
         *checked.entry(scheme).or_default() += 1;
     }
     let count = |scheme: &str| checked.get(scheme).copied().unwrap_or(0);
-    println!(
-        "tencent sandbox: {} tc3 and {} v1 vectors checked",
-        count("tc3"),
-        count("v1")
-    );
-    assert!(
-        count("tc3") > 0 && count("v1") > 0,
-        "a scheme has no vector: {checked:?}"
-    );
+    println!("tencent sandbox: {} tc3 and {} v1 vectors checked", count("tc3"), count("v1"));
+    assert!(count("tc3") > 0 && count("v1") > 0, "a scheme has no vector: {checked:?}");
 }
 
 #[test]
@@ -212,23 +164,11 @@ fn changes(request: &Received) -> Vec<(&'static str, Received)> {
     if request.method == Method::GET {
         for query in flipped(request.query().as_bytes()) {
             let query = String::from_utf8(query).unwrap();
-            all.push((
-                "query",
-                Received {
-                    target: format!("/?{query}"),
-                    ..request.clone()
-                },
-            ));
+            all.push(("query", Received { target: format!("/?{query}"), ..request.clone() }));
         }
     } else {
         for body in flipped(&request.body) {
-            all.push((
-                "body",
-                Received {
-                    body: body.into(),
-                    ..request.clone()
-                },
-            ));
+            all.push(("body", Received { body: body.into(), ..request.clone() }));
         }
     }
     let tc3 = request.headers.contains_key("authorization");
@@ -242,9 +182,7 @@ fn changes(request: &Received) -> Vec<(&'static str, Received)> {
         };
         for value in flipped(value.as_bytes()) {
             let mut changed = request.clone();
-            changed
-                .headers
-                .insert(name, HeaderValue::from_bytes(&value).unwrap());
+            changed.headers.insert(name, HeaderValue::from_bytes(&value).unwrap());
             all.push((name, changed));
         }
     }

@@ -22,10 +22,7 @@ fn start(stop: &CancellationToken) -> Sandbox {
 
 /// Signs for the port that was bound, sends, and reads until the server closes.
 async fn delete(sandbox: &Sandbox, file_id: &str) -> Value {
-    let signer = Signer {
-        host: sandbox.addr().to_string(),
-        ..Signer::new(NOW)
-    };
+    let signer = Signer { host: sandbox.addr().to_string(), ..Signer::new(NOW) };
     let body = json!({ "FileId": file_id }).to_string();
     let request = signer.post("DeleteMedia", &body);
     let mut text = "POST / HTTP/1.1\r\n".to_owned();
@@ -37,9 +34,7 @@ async fn delete(sandbox: &Sandbox, file_id: &str) -> Value {
     }
     let length = body.len();
     let text = format!("{text}content-length: {length}\r\nconnection: close\r\n\r\n{body}");
-    let mut stream = tokio::net::TcpStream::connect(sandbox.addr())
-        .await
-        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(sandbox.addr()).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -57,10 +52,7 @@ async fn a_delete_over_http_leaves_one_true_row() {
     let rows = sandbox.ledger();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].account.as_deref(), Some(seed::SECRET_ID));
-    assert_eq!(
-        (rows[0].action.as_str(), rows[0].verdict.as_str()),
-        ("DeleteMedia", "ok")
-    );
+    assert_eq!((rows[0].action.as_str(), rows[0].verdict.as_str()), ("DeleteMedia", "ok"));
     assert_eq!(rows[0].ids, [seed::video(0)]);
     assert_eq!(rows[0].effects, [Effect::whole(seed::video(0), true)]);
     assert_eq!(rows[0].scheme, "TC3-HMAC-SHA256");
@@ -73,23 +65,13 @@ async fn an_error_after_the_effect_is_told_apart_by_the_row() {
     let stop = CancellationToken::new();
     let sandbox = start(&stop);
     let code = "InternalError".to_owned();
-    let rule = FaultRule::once(Fault::ErrorAfter {
-        status: None,
-        code,
-        message: None,
-    });
+    let rule = FaultRule::once(Fault::ErrorAfter { status: None, code, message: None });
     sandbox.set_faults(vec![rule]).unwrap();
     let answer = delete(&sandbox, &seed::video(1)).await;
     assert_eq!(answer["Response"]["Error"]["Code"], "InternalError");
-    assert_eq!(
-        sandbox.ledger()[0].effects,
-        [Effect::whole(seed::video(1), true)]
-    );
+    assert_eq!(sandbox.ledger()[0].effects, [Effect::whole(seed::video(1), true)]);
     let again = delete(&sandbox, &seed::video(1)).await;
     assert_eq!(again["Response"]["Error"]["Code"], "ResourceNotFound");
-    assert_eq!(
-        sandbox.ledger()[1].effects,
-        [Effect::whole(seed::video(1), false)]
-    );
+    assert_eq!(sandbox.ledger()[1].effects, [Effect::whole(seed::video(1), false)]);
     stop.cancel();
 }

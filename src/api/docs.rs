@@ -1,0 +1,235 @@
+//! The contract in machine-readable form, and its rendered page.
+//!
+//! `openapi.yaml` is made from the handlers' own annotations ([`document`]) and a
+//! test holds the file at the project's root against it; what is served is that
+//! file. The statuses of a route come from the closed list of problems.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Object, OpenApi as Document, Ref, RefOr, ResponseBuilder, Type};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
+
+use super::problem::{CODES, PROBLEM_JSON, Problem, ProblemBody};
+use super::{Api, health};
+
+/// The file at the project's root.
+pub const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "vodrm",
+        description = "One normalized delete API over video clouds: Alibaba Cloud VOD and Tencent Cloud VOD.\n\nA delete is physical and final. Every request is on disk before anything is sent to a vendor; every item gets one honest outcome. Errors are RFC 9457 problem+json with a stable `code`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    servers((url = "/")),
+    components(schemas(ProblemBody)),
+    security(("key" = [])),
+    modifiers(&Key),
+    tags(
+        (name = "delete one", description = "One target at a time; the answer is the item"),
+        (name = "deletions", description = "Many targets at once; every accepted request is a deletion"),
+        (name = "accounts", description = "What is configured, what waits, what stands at the vendor"),
+        (name = "operations", description = "Health and metrics")
+    )
+)]
+struct Base;
+
+struct Key;
+
+impl Modify for Key {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key of a configured caller. Not needed where none is configured (loopback only)."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The document without its paths; the router adds those.
+#[must_use]
+pub fn base() -> Document {
+    Base::openapi()
+}
+
+/// The whole document, from the handlers.
+#[must_use]
+pub fn document() -> Document {
+    super::routes().into_openapi()
+}
+
+/// What stands at the head of the file.
+const HEAD: &str = "# Made from the handlers by `vodrm openapi`; a test compares it. Do not edit by hand.\n";
+
+/// The whole document as the file's text.
+pub fn yaml() -> Result<String, String> {
+    document().to_yaml().map(|text| format!("{HEAD}{text}")).map_err(|error| error.to_string())
+}
+
+/// `GET /openapi.yaml`.
+#[utoipa::path(
+    get,
+    path = "/openapi.yaml",
+    tag = "operations",
+    operation_id = "openapi",
+    responses((status = 200, description = "This document", body = String, content_type = "application/yaml"), KeyProblems)
+)]
+pub async fn openapi(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
+    health::may_look(&api, &headers)?;
+    Ok(([(CONTENT_TYPE, "application/yaml")], OPENAPI_YAML).into_response())
+}
+
+/// The rendered page; its files are compiled in.
+pub fn page(api: &Api) -> axum::Router<Api> {
+    let config = utoipa_swagger_ui::Config::new(["/openapi.yaml"]).validator_url("none");
+    let page: axum::Router<Api> = utoipa_swagger_ui::SwaggerUi::new("/docs").config(config).into();
+    page.layer(axum::middleware::from_fn_with_state(api.clone(), only_who_may_look))
+}
+
+async fn only_who_may_look(State(api): State<Api>, headers: HeaderMap, request: Request, next: Next) -> Response {
+    match health::may_look(&api, &headers) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn problems(codes: &[&str]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+    let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for (code, status, ..) in CODES.iter().filter(|(code, ..)| codes.contains(code)) {
+        by_status.entry(*status).or_default().push(code);
+    }
+    let describe = |(status, codes): (u16, Vec<&str>)| {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let words: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+        let mut response = ResponseBuilder::new().description(words.join(", ")).content(PROBLEM_JSON, content);
+        if matches!(status, 429 | 503 | 507) {
+            let seconds = Object::builder().schema_type(Type::Integer).build();
+            let header = HeaderBuilder::new().schema(seconds).description(Some("Seconds")).build();
+            response = response.header("Retry-After", header);
+        }
+        (status.to_string(), RefOr::T(response.build()))
+    };
+    by_status.into_iter().map(describe).collect()
+}
+
+macro_rules! problem_sets {
+    ($($(#[$doc:meta])* $name:ident = $codes:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub struct $name;
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+                    problems($codes)
+                }
+            }
+        )*
+    };
+}
+
+problem_sets! {
+    /// Operators' pages.
+    KeyProblems = &["unauthenticated", "scope"];
+    /// Reads of the journal.
+    ReadProblems = &[
+        "malformed", "unauthenticated", "scope", "not_found", "internal", "overloaded", "journal_unavailable",
+    ];
+    /// Reads at the vendor.
+    LookProblems = &[
+        "malformed", "unauthenticated", "scope", "forbidden", "not_found", "busy", "invalid", "unsupported",
+        "vendor_failed", "blocked", "overloaded", "vendor_timeout",
+    ];
+    /// `POST /v1/deletions`.
+    SubmitProblems = &[
+        "malformed", "unauthenticated", "scope", "body_too_slow", "too_large", "unsupported_media_type", "invalid",
+        "not_served", "queue_full", "blocked", "overloaded", "not_ready", "journal_unavailable", "disk_full",
+    ];
+    /// Single-target DELETEs.
+    DeleteProblems = &[
+        "malformed", "unauthenticated", "scope", "forbidden", "not_found", "absent", "busy", "invalid", "unsupported",
+        "not_served", "protected", "queue_full", "vendor_failed", "blocked", "overloaded", "not_ready",
+        "journal_unavailable", "unknown", "disk_full",
+    ];
+}
+
+/// The path of an asset.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct AssetPath {
+    /// The account's name.
+    #[param(min_length = 1, max_length = 64)]
+    pub account: String,
+    /// The vendor's id of the asset.
+    #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub id: String,
+}
+
+/// What every single-target DELETE takes.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DeleteParams {
+    /// Whether "not found" is ok (the default) or an error.
+    pub if_absent: Option<super::request_schema::IfAbsentWord>,
+    /// Why; kept with the deletion.
+    #[param(max_length = 1000)]
+    pub reason: Option<String>,
+}
+
+/// Pages.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageParams {
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 1000)]
+    pub page_size: Option<u32>,
+    /// The `next_page_token` of the page before.
+    pub page_token: Option<String>,
+}
+
+/// How long to wait for the outcome.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct PreferHeader {
+    /// `wait=N` waits up to N seconds (at most 60; 10 if absent); `respond-async` does not wait (RFC 7240).
+    #[param(rename = "Prefer", example = "wait=30")]
+    pub prefer: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_what_the_handlers_say() {
+        let made = yaml().unwrap();
+        assert!(made == OPENAPI_YAML, "openapi.yaml is behind the handlers: run `cargo run -- openapi > openapi.yaml`");
+    }
+
+    #[test]
+    fn no_response_is_called_default_and_no_object_is_free() {
+        let document = serde_json::to_value(document()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        assert!(paths.len() > 10, "only {} paths", paths.len());
+        for (path, methods) in paths {
+            for (method, operation) in methods.as_object().unwrap() {
+                let responses = operation["responses"].as_object().unwrap();
+                assert!(!responses.contains_key("default"), "{method} {path}");
+                assert!(responses.len() >= 2 || path.ends_with("livez"), "{method} {path}: {responses:?}");
+            }
+        }
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            let is_object = schema["type"] == "object";
+            assert!(!is_object || schema["properties"].is_object(), "{name} is a free-form object");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! HTTP in. The only folder that knows axum and status codes.
+//!
+//! A request passes, outermost first: its id and span → problems rendered → a
+//! panic caught → counted → (except health) shed if too many are at work → the
+//! route → the caller. Handlers parse, submit or read, and answer; what may be
+//! deleted and when it goes out is decided below. Health and metrics stay outside
+//! the shedding, so that they answer when it matters.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::error_handling::HandleErrorLayer;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::load_shed::LoadShedLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The id of a request.
+pub mod request_id;
+
+/// Every failure becomes problem+json.
+pub mod problem;
+
+/// Who calls.
+pub mod auth;
+
+/// Reads a JSON body within bounds.
+pub mod body;
+
+/// JSON without duplicate keys.
+pub mod json;
+
+/// The only parser of client input.
+pub mod request;
+
+/// The schema of what callers send.
+pub mod request_schema;
+
+/// Single-target deletes, and what stands there.
+pub mod media;
+
+/// Deletions and items.
+pub mod deletions;
+
+/// Accounts and lanes.
+pub mod accounts;
+
+/// Pages and their tokens.
+pub mod paging;
+
+/// What callers see.
+pub mod response;
+
+/// Health and metrics.
+pub mod health;
+
+/// The contract and its rendered page.
+pub mod docs;
+
+use crate::dispatch::Dispatch;
+use crate::guard::caller::Callers;
+use crate::types::clock::Clock;
+use crate::types::metrics::{HttpLabels, Metrics};
+
+/// What handlers work with.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// Work out.
+    pub dispatch: Dispatch,
+    /// Who may call.
+    pub callers: Arc<Callers>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Bounds of bodies.
+    pub body_limits: body::BodyLimits,
+    /// Requests at work at once, health aside.
+    pub max_requests_in_flight: usize,
+    /// Operators' pages need no key.
+    pub public_docs: bool,
+    /// The service is about to stop: not ready any more.
+    pub draining: CancellationToken,
+}
+
+/// Every documented route that is shed under load.
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(docs::base())
+        .routes(routes!(media::delete_media, media::show))
+        .routes(routes!(media::delete_source))
+        .routes(routes!(media::delete_renditions))
+        .routes(routes!(media::delete_snapshots))
+        .routes(routes!(media::delete_image))
+        .routes(routes!(media::delete_attached_media))
+        .routes(routes!(deletions::create, deletions::list))
+        .routes(routes!(deletions::show))
+        .routes(routes!(deletions::items))
+        .routes(routes!(deletions::item))
+        .routes(routes!(deletions::find))
+        .routes(routes!(accounts::list))
+        .routes(routes!(accounts::show))
+        .routes(routes!(accounts::unblock))
+        .merge(reserved())
+}
+
+/// Routes that answer even while everything else is shed.
+fn reserved() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(docs::openapi))
+}
+
+/// The whole service.
+pub fn router(api: Api) -> Router {
+    let shed = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(|_: tower::BoxError| async { StatusCode::SERVICE_UNAVAILABLE }))
+        .layer(LoadShedLayer::new())
+        .layer(GlobalConcurrencyLimitLayer::new(api.max_requests_in_flight));
+    let around_all = ServiceBuilder::new()
+        .layer(from_fn(request_id::assign))
+        .layer(from_fn_with_state(api.clone(), count))
+        .layer(from_fn(problem::render))
+        .layer(CatchPanicLayer::custom(caught));
+    let documented: Router<Api> = routes().into();
+    documented
+        .merge(docs::page(&api))
+        .layer(from_fn(move |request: Request, next: Next| {
+            let shed = shed.clone();
+            async move { shed_or_serve(shed, request, next).await }
+        }))
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(around_all)
+        .with_state(api)
+}

@@ -1,0 +1,231 @@
+//! The schema of what callers send, for `openapi.yaml`.
+//!
+//! These types are never filled: `request.rs` walks the JSON itself, so that it
+//! can tell all faults at once with their pointers. A test holds the two against
+//! each other. Its own file because a schema says less than the parser checks.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::response::{FamilyWord, SnapshotWord};
+
+/// A request to delete many.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewDeletion, example = json!({
+    "account": "sandbox-alibaba",
+    "reason": "TICKET-1234 rights expired",
+    "targets": [
+        {"kind": "media", "id": "8bc8e94fe4e55abde857188bc8e94fe4"},
+        {"kind": "source", "id": "93ab850b4f6f44eab54b6e93ab850b4f", "ref": "row-17"}
+    ]
+}))]
+pub struct NewDeletionBody {
+    /// The account of targets that name none.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub account: Option<String>,
+    /// Why; kept with the deletion.
+    #[schema(max_length = 1000)]
+    pub reason: Option<String>,
+    /// Whether "not found" is ok.
+    pub if_absent: Option<IfAbsentWord>,
+    /// What is to go, in the order of the answer.
+    #[schema(min_items = 1, max_items = 1000)]
+    pub targets: Vec<NewTarget>,
+}
+
+/// Whether "not found" is ok.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = IfAbsent)]
+pub enum IfAbsentWord {
+    /// Absent is ok: what was asked for is so.
+    Ok,
+    /// Absent is an error.
+    Error,
+}
+
+/// One thing to delete. `account` may stand on the deletion instead.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum NewTarget {
+    /// An asset and everything made from it.
+    Media(NewMedia),
+    /// Only the uploaded source.
+    Source(NewSource),
+    /// Only renditions.
+    Renditions(NewRenditions),
+    /// Only snapshots.
+    Snapshots(NewSnapshots),
+    /// An uploaded image.
+    Image(NewImage),
+    /// An auxiliary asset.
+    AttachedMedia(NewAttachedMedia),
+}
+
+macro_rules! word {
+    ($name:ident, $variant:ident) => {
+        /// The kind.
+        #[derive(Debug, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            /// The one value.
+            $variant,
+        }
+    };
+}
+
+word!(MediaWord, Media);
+word!(SourceWord, Source);
+word!(RenditionsWord, Renditions);
+word!(SnapshotsWord, Snapshots);
+word!(ImageWord, Image);
+word!(AttachedMediaWord, AttachedMedia);
+
+/// An asset and everything made from it; exactly one of `id` and `reference_id`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = MediaTarget)]
+pub struct NewMedia {
+    #[schema(inline)]
+    pub kind: MediaWord,
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub account: Option<String>,
+    /// The vendor's id.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub id: Option<String>,
+    /// The caller's own id (Alibaba).
+    #[schema(min_length = 6, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub reference_id: Option<String>,
+    /// A label, echoed back.
+    #[serde(rename = "ref")]
+    #[schema(max_length = 128)]
+    pub label: Option<String>,
+}
+
+/// Only the uploaded source; exactly one of `id` and `reference_id`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SourceTarget)]
+pub struct NewSource {
+    #[schema(inline)]
+    pub kind: SourceWord,
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub account: Option<String>,
+    /// The vendor's id.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub id: Option<String>,
+    /// The caller's own id (Alibaba).
+    #[schema(min_length = 6, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub reference_id: Option<String>,
+    /// Also where playback needs it.
+    pub force: Option<bool>,
+    /// A label, echoed back.
+    #[serde(rename = "ref")]
+    #[schema(max_length = 128)]
+    pub label: Option<String>,
+}
+
+/// Only renditions; exactly one of `id` and `reference_id`, and a selector or `all: true`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RenditionsTarget)]
+pub struct NewRenditions {
+    #[schema(inline)]
+    pub kind: RenditionsWord,
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub account: Option<String>,
+    /// The vendor's id.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub id: Option<String>,
+    /// The caller's own id (Alibaba).
+    #[schema(min_length = 6, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub reference_id: Option<String>,
+    /// Names such as `HD` (Alibaba) or template numbers (Tencent); a number is taken as its text.
+    #[schema(min_items = 1, max_items = 100)]
+    pub definitions: Option<Vec<SelectorWord>>,
+    /// The vendor's job ids (Alibaba).
+    #[schema(min_items = 1, max_items = 100)]
+    pub job_ids: Option<Vec<SelectorWord>>,
+    /// The family (Tencent); without definitions all of it.
+    pub family: Option<FamilyWord>,
+    /// Every rendition; not beside a selector.
+    pub all: Option<bool>,
+    /// A label, echoed back.
+    #[serde(rename = "ref")]
+    #[schema(max_length = 128)]
+    pub label: Option<String>,
+}
+
+/// A definition, template number or job id.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = Selector)]
+pub enum SelectorWord {
+    /// Text.
+    Text(#[schema(min_length = 1, max_length = 64, pattern = "^[!-+\\--~]+$")] String),
+    /// A number, taken as its decimal text.
+    Number(i64),
+}
+
+/// Only snapshots; `types` or `all: true`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SnapshotsTarget)]
+pub struct NewSnapshots {
+    #[schema(inline)]
+    pub kind: SnapshotsWord,
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub account: Option<String>,
+    /// The vendor's id.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub id: String,
+    /// The types.
+    #[schema(min_items = 1)]
+    pub types: Option<Vec<SnapshotWord>>,
+    /// Every type; not beside `types`.
+    pub all: Option<bool>,
+    /// A label, echoed back.
+    #[serde(rename = "ref")]
+    #[schema(max_length = 128)]
+    pub label: Option<String>,
+}
+
+/// An uploaded image; exactly one of `id` and `url`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ImageTarget)]
+pub struct NewImage {
+    #[schema(inline)]
+    pub kind: ImageWord,
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub account: Option<String>,
+    /// The vendor's id.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub id: Option<String>,
+    /// The image's URL (Alibaba): http or https, commas percent-encoded.
+    #[schema(max_length = 2048, pattern = "^https?://[!-+\\--~]+$")]
+    pub url: Option<String>,
+    /// A label, echoed back.
+    #[serde(rename = "ref")]
+    #[schema(max_length = 128)]
+    pub label: Option<String>,
+}
+
+/// An auxiliary asset (Alibaba).
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AttachedMediaTarget)]
+pub struct NewAttachedMedia {
+    #[schema(inline)]
+    pub kind: AttachedMediaWord,
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub account: Option<String>,
+    /// The vendor's id.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub id: String,
+    /// A label, echoed back.
+    #[serde(rename = "ref")]
+    #[schema(max_length = 128)]
+    pub label: Option<String>,
+}

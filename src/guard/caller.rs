@@ -131,7 +131,7 @@ impl NewKey {
 /// All who may call.
 #[derive(Debug, Clone)]
 pub struct Callers {
-    callers: Arc<[Arc<Caller>]>,
+    known: Arc<[Arc<Caller>]>,
     /// Each known digest, and whose it is.
     keys: Arc<[(KeyDigest, u32)]>,
     open: bool,
@@ -146,7 +146,7 @@ impl Callers {
             callers.push(Arc::new(caller));
             keys.extend(digests.into_iter().map(|digest| (digest, place)));
         }
-        Self { callers: callers.into(), keys: keys.into(), open: false }
+        Self { known: callers.into(), keys: keys.into(), open: false }
     }
 
     /// No callers are configured: everybody is `anonymous` and may do all. Only
@@ -159,7 +159,7 @@ impl Callers {
             may_delete: true,
             accounts: Glob::parse("*").into_iter().collect(),
         };
-        Self { callers: [Arc::new(anonymous)].into(), keys: [].into(), open: true }
+        Self { known: [Arc::new(anonymous)].into(), keys: [].into(), open: true }
     }
 
     /// Whether everybody may.
@@ -171,7 +171,7 @@ impl Callers {
     /// Who has no key: `anonymous` while no callers are configured, else nobody.
     #[must_use]
     pub fn without_key(&self) -> Option<&Arc<Caller>> {
-        self.callers.first().filter(|_| self.open)
+        self.known.first().filter(|_| self.open)
     }
 
     /// Whose key this is. How long it takes does not tell how much of it is right:
@@ -187,7 +187,7 @@ impl Callers {
         for (digest, owner) in self.keys.iter() {
             place.conditional_assign(owner, digest.0.ct_eq(&presented.0));
         }
-        self.callers.get(usize::try_from(place).ok()?)
+        self.known.get(usize::try_from(place).ok()?)
     }
 }
 

@@ -92,6 +92,19 @@ impl LimitSettings {
         let qps = operation.published_qps.map_or(DEFAULT_QPS, f64::from);
         Self { operation, qps, share: DEFAULT_SHARE }
     }
+
+    /// The bucket's rate in calls a second, and its size: `qps × share` and the
+    /// rest of `qps`, so that no second holds more than `qps` calls.
+    ///
+    /// A bucket smaller than one call could never give one, so a small rest is
+    /// raised to 1 at the rate's expense. Below 2 a second that would leave hardly
+    /// any rate, and need not: calls more than a second apart are one a second.
+    #[must_use]
+    pub fn pace(&self) -> (f64, f64) {
+        let rate = self.qps * self.share;
+        let rest = self.qps - rate;
+        if rest >= 1.0 { (rate, rest) } else { ((self.qps - 1.0).max(self.share.min(DEFAULT_SHARE)), 1.0) }
+    }
 }
 
 impl AccountSettings {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The longest duration: longer than anything here waits or is kept, and short
 /// enough that adding it to any time cannot overflow.
-pub const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+pub const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// A text that is no duration. It is not repeated in the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,9 +38,9 @@ pub fn show(duration: Duration) -> String {
     let ms = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
     // Below two of a unit the smaller one reads better: 24h, 90s.
-    match units.into_iter().find(|(unit, _)| ms % unit == 0 && ms >= 2 * unit) {
+    match units.into_iter().find(|&(unit, _)| ms.is_multiple_of(unit) && ms >= 2 * unit) {
         Some((unit, name)) => format!("{}{name}", ms / unit),
-        None if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        None if ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
         None => format!("{ms}ms"),
     }
 }

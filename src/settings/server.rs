@@ -53,11 +53,11 @@ impl ServerSettings {
     /// The address under which this machine reaches it.
     #[must_use]
     pub fn local_address(&self) -> SocketAddr {
-        let ip = match self.listen.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            ip => ip,
+        let loopback: IpAddr = match self.listen {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         };
+        let ip = if self.listen.ip().is_unspecified() { loopback } else { self.listen.ip() };
         SocketAddr::new(ip, self.listen.port())
     }
 }

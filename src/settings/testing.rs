@@ -20,27 +20,26 @@ const fn operation(name: &'static str, effect: Effect, published_qps: Option<u32
 const OPERATIONS: &[Operation] =
     &[operation("DeleteMedia", Effect::Delete, Some(100)), operation("DescribeMedia", Effect::Read, None)];
 
-/// Two providers, one of which refuses every region but `here`.
+/// Two providers, whose vendor has every region but `refused`.
 pub(crate) const FAKES: &[Listed] = &[
     Listed { name: "alibaba", operations: OPERATIONS, endpoint, build },
-    Listed { name: "tencent", operations: OPERATIONS, endpoint, build: refuse },
+    Listed { name: "tencent", operations: OPERATIONS, endpoint, build },
 ];
 
 fn endpoint(setup: &AccountSetup) -> Result<reqwest::Url, BadSetup> {
-    let region = setup.region.as_deref().unwrap_or("nowhere");
-    let url = reqwest::Url::parse(&format!("https://vod.{region}.example.com")).expect("the host is plain");
-    Ok(setup.endpoint.clone().unwrap_or(url))
-}
-
-fn build(_setup: AccountSetup) -> Result<Arc<dyn Provider>, BadSetup> {
-    Ok(Arc::new(Fake))
-}
-
-fn refuse(setup: AccountSetup) -> Result<Arc<dyn Provider>, BadSetup> {
-    if setup.region.as_deref() == Some("here") {
-        return Ok(Arc::new(Fake));
+    if let Some(url) = &setup.endpoint {
+        return Ok(url.clone());
     }
-    Err(BadSetup { field: "region", why: "must be here".into() })
+    let region = setup.region.as_deref().ok_or(BadSetup { field: "region", why: "is missing".into() })?;
+    Ok(reqwest::Url::parse(&format!("https://vod.{region}.example.com")).expect("the host is plain"))
+}
+
+fn build(setup: AccountSetup) -> Result<Arc<dyn Provider>, BadSetup> {
+    let AccountSetup { region, .. } = setup;
+    if region.as_deref() == Some("refused") {
+        return Err(BadSetup { field: "region", why: "is none of the vendor's".into() });
+    }
+    Ok(Arc::new(Fake))
 }
 
 #[derive(Debug)]

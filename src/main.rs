@@ -21,11 +21,19 @@ fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(cli::run(cli)))
     {
         Ok(()) => ExitCode::SUCCESS,
+        // `vodrm check | head`: whoever read has seen enough.
+        Err(error) if is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether the reader of our output went away.
+fn is_unread(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Each line of the error as one of its own: a configuration has several faults.

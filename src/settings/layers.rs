@@ -28,7 +28,7 @@ const CHOICE: &str = "VODRM_ENV";
 /// Where settings are read from.
 #[derive(Clone)]
 pub struct Sources {
-    /// The working directory.
+    /// The working directory; an empty path is the process's own.
     pub directory: PathBuf,
     /// The environment.
     pub environment: BTreeMap<String, String>,
@@ -58,7 +58,7 @@ impl Sources {
         // Bytes that are no text become U+FFFD, which no check lets through.
         let text = |raw: std::ffi::OsString| raw.to_string_lossy().into_owned();
         let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
-        Self { directory: PathBuf::from("."), environment, file, listen }
+        Self { directory: PathBuf::new(), environment, file, listen }
     }
 
     /// A variable that has a value.

@@ -41,7 +41,7 @@ Examples:
   vodrm serve --config vodrm.toml       serve the API
 
 Settings come from config/default.toml, config/{VODRM_ENV}.toml, the file after
---config and variables such as VODRM__SERVER__LISTEN=0.0.0.0:8080, later ones first.
+--config and variables such as VODRM__SERVER__LISTEN=0.0.0.0:8080, where later ones win.
 
 Exit codes:
   0  done
@@ -50,7 +50,7 @@ Exit codes:
 
 /// One delete API over video clouds: Alibaba Cloud VOD and Tencent Cloud VOD
 #[derive(Debug, Parser)]
-#[command(name = "vodrm", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "vodrm", version, after_help = EXAMPLES)]
 pub struct Cli {
     /// The command.
     #[command(subcommand)]

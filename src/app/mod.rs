@@ -1,1 +1,16 @@
-//! Being built.
+//! The frame: what starts the process, takes connections, and ends it in order.
+//!
+//! May name every layer and is named by none. Decisions about deletions are
+//! elsewhere; here are commands, sockets, signals and the making of clients.
+
+/// From settings to the providers' clients.
+pub mod accounts;
+
+/// The accept loop.
+pub mod accept;
+
+/// The order in which the process ends.
+pub mod shutdown;
+
+/// Commands.
+pub mod cli;

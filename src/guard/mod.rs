@@ -1,1 +1,10 @@
-//! Being built.
+//! Who may, and what must not: decisions, named by `api` and `dispatch`.
+//!
+//! Plain values and pure functions. Where callers are configured is the frame's
+//! business, and how a request carries a key is `api`'s.
+
+/// Callers, their keys and their rights.
+pub mod caller;
+
+/// Patterns over names.
+pub mod glob;

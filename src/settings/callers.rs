@@ -1,0 +1,116 @@
+//! `[callers.NAME]`: who may do what, where.
+//!
+//! Turns the configured words into `guard`'s types and refuses what cannot be
+//! meant: an empty right, one key for two callers, a key where its digest should
+//! stand. Caps and finer rights of the contract are not served yet and say so.
+
+use std::collections::BTreeMap;
+
+use super::section::Section;
+use crate::guard::caller::{ANONYMOUS, Caller, KEY_PREFIX, KeyDigest, caller_name};
+use crate::guard::glob::Glob;
+
+/// One caller.
+#[derive(Debug, Clone)]
+pub struct CallerSettings {
+    /// Who, and what it may.
+    pub caller: Caller,
+    /// The digests of its keys.
+    pub keys: Vec<KeyDigest>,
+}
+
+pub(super) fn read(root: &mut Section<'_>) -> Vec<CallerSettings> {
+    let mut owners = BTreeMap::new();
+    root.tables("callers")
+        .into_iter()
+        .filter_map(|(name, section)| read_caller(&name, section, &mut owners))
+        .collect()
+}
+
+fn read_caller(
+    name: &str,
+    mut section: Section<'_>,
+    owners: &mut BTreeMap<KeyDigest, String>,
+) -> Option<CallerSettings> {
+    let known = section.named(caller_name(name));
+    if name == ANONYMOUS {
+        section.refuse("is the name of whoever calls while no callers are configured; choose another");
+    }
+    let texts = section.need("key_sha256").list();
+    let keys = texts.map(|texts| {
+        texts.iter().filter_map(|text| read_key(name, text, &section, owners)).collect::<Vec<_>>()
+    });
+    if keys.as_ref().is_some_and(Vec::is_empty) {
+        section.fault("key_sha256", "must hold at least one digest");
+    }
+    let globs = section.need("accounts").list().map(|texts| read_globs(&texts, &section));
+    let rights = section.need("may").list().map(|words| read_rights(&words, &section));
+    section.not_served("max_items");
+    section.not_served("max_items_per_day");
+    section.finish();
+    let (may_read, may_delete) = rights?;
+    let caller = Caller { name: known?, may_read, may_delete, accounts: globs? };
+    Some(CallerSettings { caller, keys: keys? })
+}
+
+fn read_key(
+    name: &str,
+    text: &str,
+    section: &Section<'_>,
+    owners: &mut BTreeMap<KeyDigest, String>,
+) -> Option<KeyDigest> {
+    if text.starts_with(KEY_PREFIX) {
+        section.fault("key_sha256", "holds a key; put its SHA-256 here and use another key from now on");
+        return None;
+    }
+    let Some(digest) = KeyDigest::parse(text) else {
+        section.fault("key_sha256", "must be a SHA-256 in hex: 64 characters");
+        return None;
+    };
+    if digest == KeyDigest::of("") {
+        section.fault("key_sha256", "is the digest of an empty key");
+        return None;
+    }
+    match owners.insert(digest, name.to_owned()) {
+        Some(other) => {
+            section.fault("key_sha256", format!("holds a key that callers.{other} has already"));
+            None
+        }
+        None => Some(digest),
+    }
+}
+
+fn read_globs(texts: &[String], section: &Section<'_>) -> Vec<Glob> {
+    if texts.is_empty() {
+        section.fault("accounts", "must hold at least one account or pattern; [\"*\"] is all");
+    }
+    let mut globs = Vec::new();
+    for text in texts {
+        match Glob::parse(text) {
+            Ok(glob) => globs.push(glob),
+            Err(why) => section.fault("accounts", format!("each {why}")),
+        }
+    }
+    globs
+}
+
+fn read_rights(words: &[String], section: &Section<'_>) -> (bool, bool) {
+    if words.is_empty() {
+        section.fault("may", "must hold \"read\", \"delete\" or both");
+    }
+    let (mut may_read, mut may_delete) = (false, false);
+    for word in words {
+        match word.as_str() {
+            "read" => may_read = true,
+            "delete" => may_delete = true,
+            later @ ("approve" | "hold" | "admin") => {
+                section.fault("may", format!("\"{later}\" is not served yet"));
+            }
+            finer if finer.starts_with("delete:") => {
+                section.fault("may", "\"delete:<kind>\" is not served yet; use \"delete\"");
+            }
+            _ => section.fault("may", "must hold nothing but \"read\" and \"delete\""),
+        }
+    }
+    (may_read, may_delete)
+}

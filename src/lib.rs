@@ -1,5 +1,6 @@
 //! vodrm: one normalized delete API over video clouds.
 
+pub mod api;
 pub mod app;
 pub mod dispatch;
 pub mod guard;

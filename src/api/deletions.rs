@@ -209,7 +209,7 @@ pub async fn show(
 ) -> Result<Json<DeletionBody>, Problem> {
     let mut query = Query::parse(query.as_deref())?;
     let time = query.read("wait", "a duration of at most 60s, such as 30s", |text| {
-        crate::settings::duration::parse(text).ok().filter(|time| *time <= request::MAX_WAIT)
+        crate::types::duration::parse(text).ok().filter(|time| *time <= request::MAX_WAIT)
     })?;
     query.end()?;
     let mut row = visible(&api, &who, &id).await?;

@@ -113,7 +113,7 @@ fn problems(codes: &[&str]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>
         let mut response = ResponseBuilder::new().description(words.join(", ")).content(PROBLEM_JSON, content);
         if matches!(status, 429 | 503 | 507) {
             let seconds = Object::builder().schema_type(Type::Integer).build();
-            let header = HeaderBuilder::new().schema(seconds).description(Some("Seconds")).build();
+            let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds")).build();
             response = response.header("Retry-After", header);
         }
         (status.to_string(), RefOr::T(response.build()))

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
@@ -90,9 +90,14 @@ pub struct Api {
     pub draining: CancellationToken,
 }
 
-/// Every documented route that is shed under load.
+/// Every documented route.
 fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(docs::base())
+    OpenApiRouter::with_openapi(docs::base()).merge(work()).merge(reserved())
+}
+
+/// Routes that are shed under load.
+fn work() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
         .routes(routes!(media::delete_media, media::show))
         .routes(routes!(media::delete_source))
         .routes(routes!(media::delete_renditions))
@@ -107,7 +112,6 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::show))
         .routes(routes!(accounts::unblock))
-        .merge(reserved())
 }
 
 /// Routes that answer even while everything else is shed.
@@ -130,14 +134,51 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn_with_state(api.clone(), count))
         .layer(from_fn(problem::render))
         .layer(CatchPanicLayer::custom(caught));
-    let documented: Router<Api> = routes().into();
-    documented
-        .merge(docs::page(&api))
-        .layer(from_fn(move |request: Request, next: Next| {
-            let shed = shed.clone();
-            async move { shed_or_serve(shed, request, next).await }
-        }))
+    let (work, _) = work().split_for_parts();
+    let (reserved, _) = reserved().split_for_parts();
+    Router::new()
+        .merge(work.merge(docs::page(&api)).layer(shed))
+        .merge(reserved)
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(around_all)
         .with_state(api)
+}
+
+/// Counts a request and says how it ended.
+async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let started = api.clock.uptime();
+    let method = method_word(request.method());
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let response = next.run(request).await;
+    let took = api.clock.uptime().saturating_sub(started);
+    let status = response.status().as_u16();
+    api.metrics.http_seconds.observe(took.as_secs_f64());
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(method, route, status, duration_ms, "request");
+    api.metrics.http_requests.get_or_create(&HttpLabels { method, route, status }).inc();
+    response
+}
+
+/// Methods as a closed set: a caller may send any word.
+fn method_word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
+fn caught(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    tracing::error!(panic = text, "a handler panicked");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }

@@ -163,10 +163,15 @@ pub struct NewRenditions {
 #[schema(as = Selector)]
 pub enum SelectorWord {
     /// Text.
-    Text(#[schema(min_length = 1, max_length = 64, pattern = "^[!-+\\--~]+$")] String),
+    Text(SelectorText),
     /// A number, taken as its decimal text.
     Number(i64),
 }
+
+/// 1 to 64 visible characters without a comma.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(min_length = 1, max_length = 64, pattern = "^[!-+\\--~]+$")]
+pub struct SelectorText(pub String);
 
 /// Only snapshots; `types` or `all: true`.
 #[derive(Debug, Deserialize, ToSchema)]

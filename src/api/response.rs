@@ -4,7 +4,7 @@
 //! for `openapi.yaml`. Nothing is decided: whether an item is ok or may be tried
 //! again follows from its outcome alone.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::dispatch::{AccountView, LaneView};
@@ -58,7 +58,6 @@ pub struct TargetBody {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Kind)]
-#[expect(dead_code, reason = "names the words of the schema; the values come from types")]
 pub enum KindWord {
     /// An asset and everything made from it.
     Media,
@@ -75,10 +74,9 @@ pub enum KindWord {
 }
 
 /// A family of renditions.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Family)]
-#[expect(dead_code, reason = "names the words of the schema; the values come from types")]
 pub enum FamilyWord {
     /// Transcoded outputs.
     Transcode,
@@ -91,10 +89,9 @@ pub enum FamilyWord {
 }
 
 /// A type of snapshot.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = SnapshotType)]
-#[expect(dead_code, reason = "names the words of the schema; the values come from types")]
 pub enum SnapshotWord {
     /// The cover.
     Cover,
@@ -222,7 +219,6 @@ pub struct ItemErrorBody {
 /// The reasons.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "names the words of the schema; the values come from types")]
 pub enum ReasonWord {
     /// The source is still needed for playback; `force` deletes it all the same.
     Protected,
@@ -278,7 +274,6 @@ pub struct PartBody {
 /// How sure `deleted` is.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "names the word of the schema; the value is written by hand")]
 pub enum ConfirmationWord {
     /// An earlier attempt's answer was lost, and the vendor now says that it is gone.
     Inferred,
@@ -442,7 +437,6 @@ pub struct AttemptBody {
 /// What a call was for.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "names the words of the schema; the values come from types")]
 pub enum PurposeWord {
     /// A read that had to come before the delete.
     Resolve,
@@ -455,7 +449,6 @@ pub enum PurposeWord {
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "names the words of the schema; the values come from types")]
 pub enum ClassWord {
     /// No byte left.
     NotSent,

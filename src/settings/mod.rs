@@ -17,9 +17,6 @@ mod layers;
 /// One table of the tree, read name by name.
 mod section;
 
-/// Durations as people write them.
-pub mod duration;
-
 /// `[server]`.
 mod server;
 

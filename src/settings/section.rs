@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use config::{Value, ValueKind};
 
-use super::{Fault, duration};
+use super::Fault;
+use crate::types::duration;
 
 /// The faults found so far.
 #[derive(Debug, Default)]

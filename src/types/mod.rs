@@ -20,6 +20,9 @@ pub mod deletion;
 /// Secrets that cannot print.
 pub mod secret;
 
+/// Durations as people write them.
+pub mod duration;
+
 /// Time, passed in.
 pub mod clock;
 

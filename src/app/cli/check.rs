@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::ConfigArg;
 use crate::app::accounts::{Account, set_up};
-use crate::settings::duration::show;
+use crate::types::duration::show;
 use crate::settings::{AccountSettings, CredentialSettings, LimitSettings, LogFormat, Settings};
 use crate::types::clock::{Clock, SystemClock};
 

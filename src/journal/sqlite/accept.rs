@@ -16,7 +16,7 @@ use crate::types::outcome::{Ending, Outcome};
 const ADD_DELETION: &str = "INSERT INTO deletions (id, requested_by, accounts, reason, if_absent, \
     created_at, started_at, finished_at, total, ended, \
     deleted, absent, refused, busy, failed, unknown, canceled) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) RETURNING seq";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 const ADD_ACCOUNT: &str = "INSERT INTO deletion_accounts (account, deletion) VALUES (?1, ?2)";
 const ADD_ITEM: &str = "INSERT INTO items (deletion, idx, account, form, name, kind, what, label, \
     same_as, behind, operation, phase, grp, due_at, generation, lease_until, calls, tries, \
@@ -154,28 +154,25 @@ fn add_deletion(
     let now = rows::millis(now);
     let finished = all == total;
     let [deleted, absent, refused, busy, failed, unknown, canceled] = ended;
-    let seq = connection.prepare_cached(ADD_DELETION)?.query_row(
-        params![
-            deletion.id.as_str(),
-            words.number(&deletion.requested_by)?,
-            rows::json(&accounts)?,
-            deletion.reason,
-            rows::if_absent_code(deletion.if_absent),
-            now,
-            started.then_some(now),
-            finished.then_some(now),
-            total,
-            all,
-            deleted,
-            absent,
-            refused,
-            busy,
-            failed,
-            unknown,
-            canceled,
-        ],
-        |row| row.get(0),
-    )?;
+    let seq = connection.prepare_cached(ADD_DELETION)?.insert(params![
+        deletion.id.as_str(),
+        words.number(&deletion.requested_by)?,
+        rows::json(&accounts)?,
+        deletion.reason,
+        rows::if_absent_code(deletion.if_absent),
+        now,
+        started.then_some(now),
+        finished.then_some(now),
+        total,
+        all,
+        deleted,
+        absent,
+        refused,
+        busy,
+        failed,
+        unknown,
+        canceled,
+    ])?;
     for account in accounts {
         connection.prepare_cached(ADD_ACCOUNT)?.execute([account, seq])?;
     }

@@ -19,7 +19,7 @@ use crate::types::outcome::{Ending, Outcome};
 use crate::types::target::{AccountId, OperationName};
 
 const ADD_CALL: &str = "INSERT INTO calls (account, operation, phase, started_at, duration_ms, class, \
-    status, vendor_code, request_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id";
+    status, vendor_code, request_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 // The fence of both: still sending, and under this generation.
 const END: &str = "UPDATE items SET outcome = ?4, inferred = ?5, error = ?6, finished_at = ?7, \
     outcome_seq = ?8, call = ?9, calls = calls + 1, progress = coalesce(?10, progress), \
@@ -90,20 +90,17 @@ pub(super) fn record(
 }
 
 fn add_call(connection: &Connection, call: &CallRecord, words: &mut Words<'_>) -> Result<i64, Error> {
-    let id = connection.prepare_cached(ADD_CALL)?.query_row(
-        params![
-            words.number(call.lane.account.as_str())?,
-            words.number(call.lane.operation.as_str())?,
-            rows::phase_code(call.phase),
-            rows::millis(call.started_at),
-            rows::length(call.duration),
-            rows::class_code(call.class),
-            call.status,
-            call.vendor_code,
-            call.request_id,
-        ],
-        |row| row.get(0),
-    )?;
+    let id = connection.prepare_cached(ADD_CALL)?.insert(params![
+        words.number(call.lane.account.as_str())?,
+        words.number(call.lane.operation.as_str())?,
+        rows::phase_code(call.phase),
+        rows::millis(call.started_at),
+        rows::length(call.duration),
+        rows::class_code(call.class),
+        call.status,
+        call.vendor_code,
+        call.request_id,
+    ])?;
     Ok(id)
 }
 

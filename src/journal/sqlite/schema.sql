@@ -43,16 +43,16 @@ CREATE TABLE deletions (
 ) STRICT;
 CREATE INDEX deletions_running ON deletions (seq) WHERE finished_at IS NULL;
 
--- The filter by account; `deletions.accounts` is the other direction.
+-- The filter by account; `deletions.accounts` is the other direction. No foreign
+-- key where a key does not begin with it: removing a deletion would search it all.
 CREATE TABLE deletion_accounts (
     account  INTEGER NOT NULL,
-    deletion INTEGER NOT NULL REFERENCES deletions (seq),
+    deletion INTEGER NOT NULL,
     PRIMARY KEY (account, deletion)
 ) STRICT, WITHOUT ROWID;
 
 -- One row per vendor call, shared by the items that it carried. No foreign key
--- points here: nothing else guards it, and removing old calls would have to
--- search all items.
+-- points here either: removing a call would search all items.
 CREATE TABLE calls (
     id          INTEGER PRIMARY KEY,
     account     INTEGER NOT NULL,
@@ -112,7 +112,7 @@ CREATE INDEX items_named ON items (account, name);
 CREATE TABLE resolved (
     account  INTEGER NOT NULL,
     asset    TEXT    NOT NULL,
-    deletion INTEGER NOT NULL REFERENCES deletions (seq),
+    deletion INTEGER NOT NULL,
     idx      INTEGER NOT NULL,
     PRIMARY KEY (account, asset, deletion, idx)
 ) STRICT, WITHOUT ROWID;

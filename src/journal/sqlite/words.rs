@@ -11,7 +11,8 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::journal::Error;
 
 const FIND: &str = "SELECT id FROM words WHERE text = ?1";
-const ADD: &str = "INSERT INTO words (text) VALUES (?1) RETURNING id";
+// No RETURNING: with it SQLite plans a search of every row that may name the new one.
+const ADD: &str = "INSERT INTO words (text) VALUES (?1)";
 /// The statements of this file.
 pub(super) const STATEMENTS: [&str; 2] = [FIND, ADD];
 
@@ -39,7 +40,7 @@ impl<'a> Words<'a> {
         }
         let number = match find(self.connection, text)? {
             Some(number) => number,
-            None => self.connection.prepare_cached(ADD)?.query_row([text], |row| row.get(0))?,
+            None => self.connection.prepare_cached(ADD)?.insert([text])?,
         };
         self.known.insert(text.to_owned(), number);
         Ok(number)

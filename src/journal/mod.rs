@@ -348,7 +348,8 @@ pub trait Journal: Debug + Send + Sync {
 
     /// Hands out again, under a new generation and lease, items whose sender is
     /// gone, at most `max`. The caller records them like any others, with a call
-    /// whose class tells that the answer is lost.
+    /// whose class tells that the answer is lost. Oldest lease first; with
+    /// [`Rescue::All`] what was handed out comes again until it is recorded.
     async fn rescue(&self, which: Rescue, max: usize, lease: Duration) -> Result<Vec<Claimed>, Error>;
 
     /// The lanes that have waiting items.

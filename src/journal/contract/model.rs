@@ -87,6 +87,15 @@ impl Model {
         u32::try_from(self.entries.iter().filter(done).count()).unwrap()
     }
 
+    /// Deletions without an open item, in order.
+    fn finished(&self) -> Vec<DeletionSeq> {
+        let done = |entry: &Entry| matches!(entry.stand, Stand::Done(..));
+        let mut all: Vec<_> = self.entries.iter().map(|entry| entry.key.deletion).collect();
+        all.dedup();
+        all.retain(|seq| self.entries.iter().filter(|entry| entry.key.deletion == *seq).all(done));
+        all
+    }
+
     fn finish(&mut self, key: ItemKey, ending: &Ending) {
         let place = self.ended(key.deletion) + 1;
         self.entry(key).stand = Stand::Done(ending.clone(), place);
@@ -115,7 +124,7 @@ impl Model {
             .filter(lane)
             .filter_map(|entry| match entry.stand {
                 Stand::Due(at) if at <= now => Some((at, entry.key, entry.step.as_ref()?.group.clone())),
-                _ => None,
+                Stand::Due(_) | Stand::Behind(_) | Stand::Sending(_) | Stand::Done(..) => None,
             })
             .collect();
         due.sort();
@@ -180,7 +189,7 @@ async fn append(bench: &Bench, model: &mut Model, starts: &[(u8, usize, bool, us
                 entry.same_as = Some(root);
                 entry.stand = match stand {
                     Stand::Done(ending, _) => Stand::Done(ending, place),
-                    _ => Stand::Behind(root),
+                    Stand::Due(_) | Stand::Behind(_) | Stand::Sending(_) => Stand::Behind(root),
                 };
             }
             Start::After { earlier: on, step } => {
@@ -199,6 +208,7 @@ async fn append(bench: &Bench, model: &mut Model, starts: &[(u8, usize, bool, us
 async fn record(bench: &Bench, model: &mut Model, items: &[Claimed], next: &Next) {
     let changes = items.iter().map(|item| change(item, next.clone())).collect();
     let got = bench.journal.record(bench.call(AttemptClass::Refused), changes).await.unwrap();
+    let finished_before = model.finished();
     let mut expected = Recorded::default();
     for item in items {
         let entry = model.entry(item.key);
@@ -234,16 +244,9 @@ async fn record(bench: &Bench, model: &mut Model, items: &[Claimed], next: &Next
             }
         }
     }
-    for item in items {
-        let seq = item.key.deletion;
-        let of = model.entries.iter().filter(|entry| entry.key.deletion == seq).count();
-        let all_ended = usize::try_from(model.ended(seq)).unwrap() == of;
-        // Only if something ended here: an item that was stale finishes nothing.
-        if all_ended && got.finished.contains(&seq) && !expected.finished.contains(&seq) {
-            expected.finished.push(seq);
-        }
-    }
-    expected.finished.sort_unstable();
+    let mut now_finished = model.finished();
+    now_finished.retain(|seq| !finished_before.contains(seq));
+    expected.finished = now_finished;
     assert_eq!(got, expected);
 }
 
@@ -290,7 +293,9 @@ pub(in crate::journal) async fn play(bench: &Bench, ops: Vec<Op>) {
                 let from = from % count.max(1);
                 let mut items: Vec<_> = model.handed_out[from..count.min(from + many)].to_vec();
                 if stale {
-                    items.iter_mut().for_each(|item| item.generation -= 1);
+                    for item in &mut items {
+                        item.generation -= 1;
+                    }
                 }
                 let due_at = bench.now() + Duration::from_secs(wait_s.into());
                 let again = Next::Again { step: step(OPERATIONS[operation], ""), due_at, counts };
@@ -304,7 +309,7 @@ pub(in crate::journal) async fn play(bench: &Bench, ops: Vec<Op>) {
                     .iter()
                     .filter_map(|entry| match entry.stand {
                         Stand::Sending(until) if all || until <= bench.now() => Some((until, entry.key)),
-                        _ => None,
+                        Stand::Due(_) | Stand::Behind(_) | Stand::Sending(_) | Stand::Done(..) => None,
                     })
                     .collect();
                 leased.sort();

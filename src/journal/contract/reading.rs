@@ -162,7 +162,7 @@ pub(in crate::journal) async fn attempts_are_told_in_order(bench: &Bench) {
         phase: Phase::Resolve,
         status: None,
         request_id: None,
-        duration: Duration::from_millis(15_000),
+        duration: SECOND * 15,
         ..bench.call(AttemptClass::Ambiguous)
     };
     let third = bench.call(AttemptClass::Answered);

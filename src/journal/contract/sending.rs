@@ -161,9 +161,10 @@ pub(in crate::journal) async fn expired_leases_are_taken_back(bench: &Bench) {
         vec![sent("v1"), item("v2", Start::Sends { step: delete(), lease: LEASE * 3 }), waiting("v3")];
     let appended = bench.append(asked).await;
     let rescue = || async { bench.journal.rescue(Rescue::Expired, 9, LEASE).await.unwrap() };
-    bench.clock.advance(LEASE - Duration::from_millis(1));
+    let moment = Duration::from_millis(1);
+    bench.clock.advance(LEASE.saturating_sub(moment));
     assert_eq!(rescue().await, vec![]);
-    bench.clock.advance(Duration::from_millis(1));
+    bench.clock.advance(moment);
     let rescued = rescue().await;
     let expected = Claimed { generation: 2, ..appended.claimed[0].clone() };
     assert_eq!(rescued, [expected], "the lost call is not counted before it is recorded");

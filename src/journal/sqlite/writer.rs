@@ -24,7 +24,7 @@ use crate::types::metrics::Metrics;
 /// [`WRITES_PER_COMMIT`] this is less than a second's work.
 pub(super) const QUEUE: usize = 1_024;
 /// Most writes in one commit: the first of them waits for the last.
-pub(super) const WRITES_PER_COMMIT: usize = 256;
+const WRITES_PER_COMMIT: usize = 256;
 /// Most rows, by the callers' own estimate, in one commit. About 30 ms of work.
 const ROWS_PER_COMMIT: usize = 4_000;
 

@@ -33,8 +33,11 @@ use crate::types::deletion::{
 use crate::types::outcome::{AttemptClass, Ending, Outcome};
 use crate::types::target::{AccountId, MediaId, OperationName, Target};
 
-/// `SQLite`, for one process.
+/// SQLite, for one process.
 pub mod sqlite;
+
+#[cfg(test)]
+mod contract;
 
 /// What went wrong with the journal. Nothing was written if a write ends so,
 /// except after [`Error::Uncertain`].
@@ -52,6 +55,9 @@ pub enum Error {
     /// A row does not mean anything to this version.
     #[error("the journal holds something that this version cannot read: {0}")]
     Unreadable(String),
+    /// The write contradicts itself or what is stored: its caller has a bug.
+    #[error("the journal was asked for something impossible: {0}")]
+    Invalid(String),
     /// Too many writes wait already.
     #[error("too many writes wait for the journal")]
     Overloaded,
@@ -273,6 +279,8 @@ pub struct ItemRow {
     pub state: ItemState,
     /// How it ended.
     pub ending: Option<Ending>,
+    /// Its place in its deletion's sequence of outcomes, from 1, once it has ended.
+    pub outcome_seq: Option<u32>,
     /// Its parts, where there is more to say than the ending.
     pub progress: Option<Progress>,
     /// Calls that carried it; a follower shows its leader's.
@@ -340,7 +348,8 @@ pub trait Journal: Debug + Send + Sync {
 
     /// Hands out again, under a new generation and lease, items whose sender is
     /// gone, at most `max`. The caller records them like any others, with a call
-    /// whose class tells that the answer is lost.
+    /// whose class tells that the answer is lost. Oldest lease first; with
+    /// [`Rescue::All`] what was handed out comes again until it is recorded.
     async fn rescue(&self, which: Rescue, max: usize, lease: Duration) -> Result<Vec<Claimed>, Error>;
 
     /// The lanes that have waiting items.

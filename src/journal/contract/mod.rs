@@ -1,0 +1,222 @@
+//! The contract of [`Journal`], as tests that know no store.
+//!
+//! Each test is an async function over a [`Bench`]: a journal, its clock and its
+//! numbers. `contract_tests!` turns the whole list into tests of one store, so
+//! that every store answers for every promise. What a store alone can show
+//! (locks, damaged files) is tested beside it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::*;
+use crate::types::clock::{Clock, ManualClock};
+use crate::types::metrics::Metrics;
+use crate::types::target::{Name, What};
+
+pub(super) mod accepting;
+
+pub(super) mod sending;
+
+pub(super) mod ending;
+
+pub(super) mod reading;
+
+pub(super) mod crowds;
+
+pub(super) mod model;
+
+/// Turns the contract into tests of one store. `$bench` makes a fresh one.
+macro_rules! contract_tests {
+    ($bench:path) => {
+        $crate::journal::contract::contract_tests!($bench;
+            accepting::a_deletion_reads_back_as_it_was_accepted,
+            accepting::a_refused_append_leaves_nothing,
+            accepting::one_bad_write_does_not_spoil_the_others,
+            accepting::what_starts_as_sending_is_handed_out_at_once,
+            accepting::what_ended_before_the_start_counts_at_once,
+            accepting::what_hangs_on_an_ended_item_does_not_wait_for_it,
+            accepting::everything_is_there_after_reopening,
+            sending::an_item_is_handed_out_once,
+            sending::a_claim_takes_the_group_of_the_oldest,
+            sending::a_claim_stays_in_its_lane,
+            sending::nothing_is_handed_out_before_it_is_due,
+            sending::a_lane_of_many_groups_is_worked_off,
+            sending::an_old_generation_changes_nothing,
+            sending::what_is_done_never_changes,
+            sending::a_repeat_remembers_how_far_it_came,
+            sending::expired_leases_are_taken_back,
+            sending::at_the_start_every_lease_is_taken_back,
+            ending::a_follower_ends_with_its_leader,
+            ending::followers_of_followers_end_in_the_same_commit,
+            ending::an_item_that_waits_becomes_due_when_the_earlier_has_ended,
+            ending::outcomes_are_numbered_without_a_gap,
+            ending::a_call_for_two_deletions_finishes_both,
+            ending::every_ending_reads_back,
+            reading::deletions_are_filtered,
+            reading::deletions_are_paged_newest_first,
+            reading::items_are_filtered_and_paged,
+            reading::an_assets_history_is_found_by_every_name,
+            reading::attempts_are_told_in_order,
+            reading::what_is_not_there_is_not_found,
+            reading::open_lanes_count_what_waits,
+            crowds::concurrent_appends_share_commits,
+            crowds::a_caller_that_goes_away_loses_nothing,
+            crowds::counts_add_up_whenever_one_looks,
+            crowds::two_claimers_never_get_the_same_item,
+            crowds::after_close_nothing_is_written,
+        );
+    };
+    ($bench:path; $($part:ident::$name:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                $crate::journal::contract::$part::$name(&$bench().await).await;
+            }
+        )*
+    };
+}
+pub(super) use contract_tests;
+
+/// Where a journal is kept.
+#[async_trait]
+pub(super) trait Store: Send + Sync {
+    /// Opens it, again if it was open before.
+    async fn open(&self, clock: Arc<dyn Clock>, metrics: Metrics) -> Arc<dyn Journal>;
+}
+
+/// A journal under test.
+pub(super) struct Bench {
+    pub(super) store: Box<dyn Store>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) metrics: Metrics,
+}
+
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+
+impl Bench {
+    pub(super) async fn on(store: Box<dyn Store>) -> Self {
+        let clock = ManualClock::at("2026-11-05T10:00:00.250Z".parse().unwrap());
+        let metrics = Metrics::new();
+        let journal = store.open(clock.clone(), metrics.clone()).await;
+        Self { store, journal, clock, metrics }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How many commits went to disk.
+    pub(super) fn commits(&self) -> u64 {
+        let text = self.metrics.text();
+        let line = text.lines().find_map(|l| l.strip_prefix("vodrm_journal_commit_writes_count "));
+        line.unwrap().parse().unwrap()
+    }
+
+    pub(super) async fn append(&self, items: Vec<NewItem>) -> Appended {
+        self.journal.append(deletion(items)).await.unwrap()
+    }
+
+    pub(super) async fn claim(&self, operation: &'static str, max: usize) -> Vec<Claimed> {
+        self.journal.claim(&lane(operation), max, LEASE).await.unwrap().items
+    }
+
+    /// Records one answered call that ends these items so.
+    pub(super) async fn end(&self, items: &[Claimed], ending: &Ending) -> Recorded {
+        let changes = items.iter().map(|item| change(item, Next::Ended(ending.clone()))).collect();
+        self.journal.record(self.call(AttemptClass::Answered), changes).await.unwrap()
+    }
+
+    /// Records one refused call after which these items wait.
+    pub(super) async fn again(
+        &self,
+        items: &[Claimed],
+        step: &Step,
+        wait: Duration,
+        counts: bool,
+    ) -> Recorded {
+        let next = Next::Again { step: step.clone(), due_at: self.now() + wait, counts };
+        let changes = items.iter().map(|item| change(item, next.clone())).collect();
+        self.journal.record(self.call(AttemptClass::Refused), changes).await.unwrap()
+    }
+
+    pub(super) fn call(&self, class: AttemptClass) -> CallRecord {
+        CallRecord {
+            lane: lane("DeleteVideo"),
+            phase: Phase::Delete,
+            started_at: self.now(),
+            duration: Duration::from_millis(120),
+            class,
+            status: Some(200),
+            vendor_code: None,
+            request_id: Some("25818875-5F78-4AF6-D7D1-B5E0E0A0E1C4".to_owned()),
+        }
+    }
+
+    pub(super) async fn item(&self, deletion: DeletionSeq, index: u32) -> ItemRow {
+        self.journal.item(ItemKey { deletion, index }).await.unwrap().unwrap().0
+    }
+
+    pub(super) async fn items(&self, deletion: DeletionSeq) -> Vec<ItemRow> {
+        self.journal.items(deletion, ItemFilter::default(), 10_000).await.unwrap()
+    }
+
+    /// The newest deletion but `back`.
+    pub(super) async fn newest(&self, back: usize) -> DeletionRow {
+        self.journal.deletions(DeletionFilter::default(), back + 1).await.unwrap().swap_remove(back)
+    }
+}
+
+pub(super) fn account() -> AccountId {
+    AccountId::parse("media-cn").unwrap()
+}
+
+pub(super) fn lane(operation: &'static str) -> LaneId {
+    LaneId { account: account(), operation: OperationName::known(operation) }
+}
+
+pub(super) fn step(operation: &'static str, group: &str) -> Step {
+    Step { operation: OperationName::known(operation), phase: Phase::Delete, group: group.to_owned() }
+}
+
+pub(super) fn delete() -> Step {
+    step("DeleteVideo", "")
+}
+
+pub(super) fn wanted(name: &str) -> Wanted {
+    let target = Target { account: account(), name: Name::parse("id", name).unwrap(), what: What::Media };
+    Wanted { target, label: None }
+}
+
+pub(super) fn item(name: &str, start: Start) -> NewItem {
+    NewItem { wanted: wanted(name), start }
+}
+
+pub(super) fn waiting(name: &str) -> NewItem {
+    item(name, Start::Waits(delete()))
+}
+
+pub(super) fn sent(name: &str) -> NewItem {
+    item(name, Start::Sends { step: delete(), lease: LEASE })
+}
+
+pub(super) fn deletion(items: Vec<NewItem>) -> NewDeletion {
+    NewDeletion {
+        id: DeletionId::new(),
+        requested_by: "ops".to_owned(),
+        reason: None,
+        if_absent: IfAbsent::Ok,
+        items,
+    }
+}
+
+pub(super) fn change(item: &Claimed, next: Next) -> Change {
+    Change { key: item.key, generation: item.generation, progress: None, next }
+}
+
+pub(super) fn names(items: &[Claimed]) -> Vec<&str> {
+    items.iter().map(|item| item.target.name.as_str()).collect()
+}

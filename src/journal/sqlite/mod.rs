@@ -1,0 +1,166 @@
+//! The journal in one SQLite file, for one process.
+//!
+//! A thread that owns the writing connection commits what has queued up in one
+//! go (`writer`); a few connections read beside it (`readers`). This file joins
+//! the two into a [`Journal`]; the statements stand by subject in the files
+//! below. When something is sent is not known here.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use super::{
+    Appended, AttemptRow, CallRecord, Change, Claim, Claimed, DeletionFilter, DeletionRow, Error, ItemFilter,
+    ItemRow, Journal, NewDeletion, OpenLane, Recorded, Rescue,
+};
+use crate::types::clock::Clock;
+use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
+use crate::types::metrics::Metrics;
+use crate::types::target::AccountId;
+
+mod open;
+
+mod writer;
+
+mod readers;
+
+mod accept;
+
+mod handout;
+
+mod record;
+
+mod reads;
+
+mod words;
+
+mod rows;
+
+#[cfg(test)]
+mod tests;
+
+pub use open::OpenError;
+
+const CHECK: &str = "UPDATE probe SET checked_at = ?1 WHERE id = 1";
+
+/// Every statement, for the check at the start that all fit the tables.
+fn statements() -> impl Iterator<Item = &'static str> {
+    let of_files: [&'static [&'static str]; 6] = [
+        &[CHECK],
+        &accept::STATEMENTS,
+        &handout::STATEMENTS,
+        &record::STATEMENTS,
+        &reads::STATEMENTS,
+        &words::STATEMENTS,
+    ];
+    of_files.into_iter().flatten().copied()
+}
+
+/// The journal in one file.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    writer: writer::Writer,
+    readers: Arc<readers::Readers>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteJournal {
+    /// Opens the file, made if it is missing, and locks it for as long as the
+    /// journal lives. Blocks while it does so: meant for the start.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>, metrics: Metrics) -> Result<Self, OpenError> {
+        let (connection, lock) = open::for_writing(path)?;
+        let readers = readers::Readers::open(path)
+            .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
+        let writer = writer::Writer::start(connection, lock, Arc::clone(&clock), metrics)
+            .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+        Ok(Self { writer, readers, clock })
+    }
+
+    /// A write that takes the store's time as it runs, so that times rise in
+    /// the order of the commits.
+    async fn write<T: Send + 'static>(
+        &self,
+        rows: usize,
+        work: impl FnOnce(&Connection, jiff::Timestamp) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let clock = Arc::clone(&self.clock);
+        self.writer.write(rows, move |connection| work(connection, clock.now())).await
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(&self, deletion: NewDeletion) -> Result<Appended, Error> {
+        self.write(deletion.items.len() + 1, move |c, now| accept::append(c, now, &deletion)).await
+    }
+
+    async fn claim(&self, lane: &LaneId, max: usize, lease: Duration) -> Result<Claim, Error> {
+        let lane = lane.clone();
+        let rows = max.min(handout::CANDIDATES) + 1;
+        self.write(rows, move |c, now| handout::claim(c, now, &lane, max, lease)).await
+    }
+
+    async fn record(&self, call: CallRecord, changes: Vec<Change>) -> Result<Recorded, Error> {
+        self.write(changes.len() + 1, move |c, now| record::record(c, now, &call, &changes)).await
+    }
+
+    async fn rescue(&self, which: Rescue, max: usize, lease: Duration) -> Result<Vec<Claimed>, Error> {
+        self.write(max, move |c, now| handout::rescue(c, now, which, max, lease)).await
+    }
+
+    async fn open_lanes(&self) -> Result<Vec<OpenLane>, Error> {
+        self.readers.read(reads::open_lanes).await
+    }
+
+    async fn deletion(&self, id: &DeletionId) -> Result<Option<DeletionRow>, Error> {
+        let id = id.clone();
+        self.readers.read(move |c| reads::deletion(c, &id)).await
+    }
+
+    async fn deletions(&self, filter: DeletionFilter, limit: usize) -> Result<Vec<DeletionRow>, Error> {
+        self.readers.read(move |c| reads::deletions(c, &filter, limit)).await
+    }
+
+    async fn items(
+        &self,
+        deletion: DeletionSeq,
+        filter: ItemFilter,
+        limit: usize,
+    ) -> Result<Vec<ItemRow>, Error> {
+        self.readers.read(move |c| reads::items(c, deletion, &filter, limit)).await
+    }
+
+    async fn item(&self, key: ItemKey) -> Result<Option<(ItemRow, Vec<AttemptRow>)>, Error> {
+        self.readers.read(move |c| reads::item(c, key)).await
+    }
+
+    async fn items_of(
+        &self,
+        account: &AccountId,
+        id: &str,
+        before: Option<ItemKey>,
+        limit: usize,
+    ) -> Result<Vec<ItemRow>, Error> {
+        let (account, id) = (account.clone(), id.to_owned());
+        self.readers.read(move |c| reads::items_of(c, &account, &id, before, limit)).await
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        self.write(1, |c, now| {
+            c.prepare_cached(CHECK)?.execute([rows::millis(now)])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn close(&self) {
+        // Readers first: an open read would keep the last checkpoint from its end.
+        let queue = self.writer.stop();
+        self.readers.close().await;
+        drop(queue);
+        self.writer.ended().await;
+    }
+}

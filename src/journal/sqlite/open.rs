@@ -1,0 +1,246 @@
+//! Opening the file: its lock, its settings, its version, its health.
+//!
+//! Everything that may refuse to start stands here, each refusal with the name
+//! of the file, because a journal that is not whole must not be worked on.
+//! What is in the tables is not known here beyond their statements.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+/// Why the journal was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process works on it.
+    #[error("another process holds the journal: {} is locked", .0.display())]
+    Locked(PathBuf),
+    /// Its file or folder cannot be used.
+    #[error("the journal's file {} cannot be used: {source}", .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not whole.
+    #[error("the journal's file {} is damaged: {detail}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
+    /// It is a database, but not a journal.
+    #[error("{} holds a database that is not a journal of vodrm", .0.display())]
+    Foreign(PathBuf),
+    /// A newer vodrm wrote it.
+    #[error(
+        "the journal's file {} has schema {found}, this version knows {known}: use a newer vodrm",
+        .path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Our schema.
+        known: i64,
+    },
+    /// SQLite before 3.51.3 could damage such a file.
+    #[error("SQLite {0} is too old: 3.51.3 or newer is needed")]
+    OldSqlite(&'static str),
+    /// SQLite refused for another reason.
+    #[error("the journal's file {} cannot be opened: {source}", .path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+/// One batch per schema version. A batch that was released is never edited.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// Marks the file as ours: `VODR`.
+const APPLICATION_ID: i64 = 0x564F_4452;
+
+/// SQLite 3.7.0 to 3.51.2 could damage a write-ahead log when a checkpoint and a
+/// commit met in a rare race; sqlite.org/wal.html, read 2026-11.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// A file up to this size is checked whole at the start; that takes about 30 ms.
+const FULL_CHECK_BYTES: u64 = 16 << 20;
+
+/// How long to wait for a lock inside SQLite. Only checkpoints and readers of
+/// other tools can hold one.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The log shrinks to this after a checkpoint, should a long read have made it grow.
+const LOG_LIMIT_BYTES: i64 = 64 << 20;
+
+/// Kibibytes of pages that the writer keeps; its index of names is written all over.
+const WRITER_CACHE_KIB: i64 = 32 << 10;
+
+/// Prepared statements kept per connection: more than there are.
+const STATEMENTS: usize = 64;
+
+/// Locks the file and opens it for writing, made or brought up to date if needed.
+pub(super) fn for_writing(path: &Path) -> Result<(Connection, File), OpenError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(OpenError::OldSqlite(rusqlite::version()));
+    }
+    make_folder(path)?;
+    // Before SQLite touches anything: it would replay another process's log.
+    let lock = lock(path)?;
+    let refused = |source| refused(path, source);
+    let mut connection = Connection::open(path).map_err(refused)?;
+    adopt(path, &connection)?;
+    configure(&connection).map_err(refused)?;
+    migrate(path, &mut connection)?;
+    check(path, &connection)?;
+    Ok((connection, lock))
+}
+
+/// Another connection, which cannot write.
+pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+fn make_folder(path: &Path) -> Result<(), OpenError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    let named = |folder: &Path| !folder.as_os_str().is_empty();
+    let missing = folder.ancestors().take_while(|folder| named(folder) && !folder.is_dir()).count();
+    let failed = |source| OpenError::Io { path: folder.to_owned(), source };
+    if missing == 0 {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    // SQLite syncs the folder of its file but not the way to it: a new folder
+    // could be gone after a power cut, with everything that was promised in it.
+    for above in folder.ancestors().skip(1).take(missing).filter(|_| cfg!(unix)) {
+        let above = if named(above) { above } else { Path::new(".") };
+        File::open(above).and_then(|above| above.sync_all()).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&name);
+    let file = opened.map_err(|source| OpenError::Io { path: name.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(name)),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { path: name, source }),
+    }
+}
+
+fn refused(path: &Path, error: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            OpenError::Damaged { path, detail: error.to_string() }
+        }
+        Some(_) | None => OpenError::Sqlite { path, source: error },
+    }
+}
+
+fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, pragma, |row| row.get(0))
+}
+
+/// Refuses what is not a journal, before anything is changed in it.
+fn adopt(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let refused = |source| refused(path, source);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(refused)?;
+    let ours = number(connection, "application_id").map_err(refused)? == APPLICATION_ID;
+    if tables > 0 && !ours {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    Ok(())
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::InvalidParameterName(format!("journal_mode is {mode}, not wal")));
+    }
+    // Not NORMAL, which may lose the last commits at a power cut: then "journal
+    // before the first vendor call" would not be true.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
+    let refused = |source| refused(path, source);
+    let found = number(connection, "user_version").map_err(refused)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    let done = usize::try_from(found).unwrap_or_default();
+    for (version, batch) in (1_i64..).zip(MIGRATIONS).skip(done) {
+        let change = connection.transaction().map_err(refused)?;
+        change.execute_batch(batch).map_err(refused)?;
+        change.pragma_update(None, "application_id", APPLICATION_ID).map_err(refused)?;
+        change.pragma_update(None, "user_version", version).map_err(refused)?;
+        change.commit().map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Whether the file is whole, as far as that is cheap to tell: each statement
+/// must fit the tables, and a small file is read through.
+fn check(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let damaged = |detail| OpenError::Damaged { path: path.to_owned(), detail };
+    for statement in super::statements() {
+        connection.prepare_cached(statement).map_err(|e| damaged(e.to_string()))?;
+    }
+    let pages = number(connection, "page_count").map_err(|source| refused(path, source))?;
+    let size = number(connection, "page_size").map_err(|source| refused(path, source))?;
+    if u64::try_from(pages.saturating_mul(size)).is_ok_and(|bytes| bytes <= FULL_CHECK_BYTES) {
+        let found: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|source| refused(path, source))?;
+        if found != "ok" {
+            return Err(damaged(found));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_sqlite_is_new_enough() {
+        assert!(rusqlite::version_number() >= OLDEST_SQLITE, "{}", rusqlite::version());
+    }
+
+    #[test]
+    fn the_cache_holds_every_statement() {
+        // And the few that the writer's transactions are made of.
+        assert!(super::super::statements().count() + 8 <= STATEMENTS);
+    }
+}

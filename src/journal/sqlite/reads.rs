@@ -1,0 +1,251 @@
+//! Every question that changes nothing.
+//!
+//! Each answers from one committed state: a question of one statement by itself,
+//! one of several in a read transaction. Its own file because readers run on
+//! other connections than the writer. Who may see what is asked for is not
+//! decided here, only filtered by.
+
+use rusqlite::{Connection, Params, Row, named_params, params};
+
+use super::{rows, words};
+use crate::journal::{AttemptRow, DeletionFilter, DeletionRow, Error, ItemFilter, ItemRow, OpenLane};
+use crate::types::deletion::{DeletionId, DeletionSeq, DeletionState, ItemKey, LaneId};
+use crate::types::target::AccountId;
+
+macro_rules! deletion {
+    ($($rest:tt)*) => {
+        concat!(
+            "SELECT d.seq, d.id, r.text AS requested_by, d.reason, d.if_absent, d.created_at, d.started_at, ",
+            "d.finished_at, d.total, d.deleted, d.absent, d.refused, d.busy, d.failed, d.unknown, d.canceled, ",
+            "(SELECT json_group_array(w.text ORDER BY a.key) FROM json_each(d.accounts) a ",
+            "JOIN words w ON w.id = a.value) AS accounts FROM ",
+            $($rest)*
+        )
+    };
+}
+
+// Newest first. CROSS JOIN keeps the planner from another order, which would sort.
+macro_rules! deletions {
+    ($source:literal, $seq:literal) => {
+        deletion!(
+            $source,
+            " CROSS JOIN words r ON r.id = d.requested_by ",
+            "WHERE (:account IS NULL OR :account IN (SELECT value FROM json_each(d.accounts))) ",
+            "AND (:since IS NULL OR d.created_at >= :since) AND (:until IS NULL OR d.created_at < :until) ",
+            "AND (:requested_by IS NULL OR r.text = :requested_by) ",
+            "AND (:finished IS NULL OR (d.finished_at IS NOT NULL) = :finished) ",
+            "AND (:visible IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(d.accounts) a WHERE a.value NOT IN ",
+            "(SELECT w.id FROM json_each(:visible) v JOIN words w ON w.text = v.value))) AND ",
+            $seq,
+            " < :before ORDER BY ",
+            $seq,
+            " DESC LIMIT :limit"
+        )
+    };
+}
+
+// `l` is the item whose calls are shown: the leader of a follower, else itself.
+macro_rules! item {
+    ($($rest:tt)*) => {
+        concat!(
+            "SELECT i.deletion, i.idx, d.id AS public_id, d.if_absent, wa.text AS account, i.form, i.name, ",
+            "i.kind, i.what, i.label, i.same_as, i.state, i.outcome, i.inferred, i.error, i.finished_at, ",
+            "i.outcome_seq, l.progress, l.calls, wo.text AS last_operation, c.request_id FROM ",
+            $($rest)*
+        )
+    };
+}
+macro_rules! item_joins {
+    () => {
+        " CROSS JOIN deletions d ON d.seq = i.deletion CROSS JOIN words wa ON wa.id = i.account \
+        CROSS JOIN items l ON l.deletion = i.deletion AND l.idx = coalesce(i.same_as, i.idx) \
+        LEFT JOIN calls c ON c.id = l.call LEFT JOIN words wo ON wo.id = c.operation "
+    };
+}
+macro_rules! call {
+    () => {
+        "c.started_at, c.duration_ms, c.class, c.status, c.vendor_code, c.request_id, c.phase, \
+        (SELECT text FROM words WHERE id = c.account) AS account, \
+        (SELECT text FROM words WHERE id = c.operation) AS operation "
+    };
+}
+
+const OPEN_LANES: &str = "SELECT a.text AS account, o.text AS operation, n.waiting FROM \
+    (SELECT account, operation, count(*) AS waiting FROM items INDEXED BY items_due \
+    WHERE due_at IS NOT NULL GROUP BY account, operation) n \
+    JOIN words a ON a.id = n.account JOIN words o ON o.id = n.operation ORDER BY a.text, o.text";
+const DELETION: &str = deletion!("deletions d CROSS JOIN words r ON r.id = d.requested_by WHERE d.id = ?1");
+// The same question from three sides, so that none has to look at everything:
+// all of them, those that run (few), those of one account.
+const DELETIONS: &str = deletions!("deletions d", "d.seq");
+const DELETIONS_RUNNING: &str =
+    deletions!("(SELECT * FROM deletions INDEXED BY deletions_running WHERE finished_at IS NULL) d", "d.seq");
+const DELETIONS_OF_ACCOUNT: &str = deletions!(
+    "(SELECT deletion FROM deletion_accounts WHERE account = :account) n \
+    CROSS JOIN deletions d ON d.seq = n.deletion",
+    "n.deletion"
+);
+const ITEMS: &str = item!(
+    "items i",
+    item_joins!(),
+    "WHERE i.deletion = ?1 AND i.idx >= ?2 AND (?3 IS NULL OR i.outcome = ?3) ",
+    "AND (?4 IS NULL OR i.state = ?4) ORDER BY i.idx LIMIT ?5"
+);
+const ITEM: &str = item!("items i", item_joins!(), "WHERE i.deletion = ?1 AND i.idx = ?2");
+const ATTEMPTS: &str = concat!(
+    "SELECT a.number AS number, ",
+    call!(),
+    "FROM attempts a JOIN calls c ON c.id = a.call WHERE a.deletion = ?1 AND a.idx = ?2 ",
+    "UNION ALL SELECT i.calls AS number, ",
+    call!(),
+    "FROM items i JOIN calls c ON c.id = i.call ",
+    "WHERE i.deletion = ?1 AND i.idx = ?2 AND i.outcome IS NOT NULL ORDER BY number"
+);
+const NAMED: &str = item!(
+    "items i INDEXED BY items_named",
+    item_joins!(),
+    "WHERE i.account = ?1 AND i.name = ?2 AND (i.deletion, i.idx) < (?3, ?4) ",
+    "ORDER BY i.deletion DESC, i.idx DESC LIMIT ?5"
+);
+const RESOLVED: &str = item!(
+    "resolved s CROSS JOIN items i ON i.deletion = s.deletion AND i.idx = s.idx",
+    item_joins!(),
+    "WHERE s.account = ?1 AND s.asset = ?2 AND (s.deletion, s.idx) < (?3, ?4) ",
+    "ORDER BY s.deletion DESC, s.idx DESC LIMIT ?5"
+);
+/// The statements of this file.
+pub(super) const STATEMENTS: [&str; 10] = [
+    OPEN_LANES,
+    DELETION,
+    DELETIONS,
+    DELETIONS_RUNNING,
+    DELETIONS_OF_ACCOUNT,
+    ITEMS,
+    ITEM,
+    ATTEMPTS,
+    NAMED,
+    RESOLVED,
+];
+
+/// All rows of a statement.
+fn all<T, P: Params>(
+    connection: &Connection,
+    statement: &str,
+    params: P,
+    read: fn(&Row<'_>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let mut statement = connection.prepare_cached(statement)?;
+    let mut found = statement.query(params)?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
+}
+
+fn limited(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// Lanes with waiting items.
+pub(super) fn open_lanes(connection: &Connection) -> Result<Vec<OpenLane>, Error> {
+    all(connection, OPEN_LANES, [], |row| {
+        let (account, operation): (String, String) = (row.get("account")?, row.get("operation")?);
+        let lane = LaneId { account: rows::account(&account)?, operation: rows::operation(&operation)? };
+        let waiting: i64 = row.get("waiting")?;
+        Ok(OpenLane { lane, waiting: waiting.unsigned_abs() })
+    })
+}
+
+/// One deletion.
+pub(super) fn deletion(connection: &Connection, id: &DeletionId) -> Result<Option<DeletionRow>, Error> {
+    Ok(all(connection, DELETION, [id.as_str()], rows::deletion)?.pop())
+}
+
+/// Deletions, newest first.
+pub(super) fn deletions(
+    connection: &Connection,
+    filter: &DeletionFilter,
+    limit: usize,
+) -> Result<Vec<DeletionRow>, Error> {
+    let snapshot = connection.unchecked_transaction()?;
+    let account = match &filter.account {
+        None => None,
+        Some(account) => match words::find(&snapshot, account.as_str())? {
+            None => return Ok(Vec::new()),
+            found => found,
+        },
+    };
+    let statement = match (filter.state, account) {
+        (Some(DeletionState::Running), _) => DELETIONS_RUNNING,
+        (_, Some(_)) => DELETIONS_OF_ACCOUNT,
+        (_, None) => DELETIONS,
+    };
+    let visible: Option<Vec<&str>> =
+        filter.visible.as_ref().map(|accounts| accounts.iter().map(AccountId::as_str).collect());
+    all(
+        &snapshot,
+        statement,
+        named_params! {
+            ":before": filter.before.unwrap_or(i64::MAX),
+            ":account": account,
+            // Stored times are whole milliseconds: rounding up keeps both bounds exact.
+            ":since": filter.since.map(rows::millis_up),
+            ":until": filter.until.map(rows::millis_up),
+            ":requested_by": filter.requested_by,
+            ":finished": filter.state.map(|state| state == DeletionState::Finished),
+            ":visible": visible.as_ref().map(rows::json).transpose()?,
+            ":limit": limited(limit),
+        },
+        rows::deletion,
+    )
+}
+
+/// Items of one deletion, by index.
+pub(super) fn items(
+    connection: &Connection,
+    deletion: DeletionSeq,
+    filter: &ItemFilter,
+    limit: usize,
+) -> Result<Vec<ItemRow>, Error> {
+    let outcome = filter.outcome.map(rows::outcome_code);
+    let state = filter.state.map(rows::state_code);
+    all(connection, ITEMS, params![deletion, filter.from, outcome, state, limited(limit)], rows::item)
+}
+
+/// One item with its attempts.
+pub(super) fn item(
+    connection: &Connection,
+    key: ItemKey,
+) -> Result<Option<(ItemRow, Vec<AttemptRow>)>, Error> {
+    let snapshot = connection.unchecked_transaction()?;
+    let Some(item) = all(&snapshot, ITEM, params![key.deletion, key.index], rows::item)?.pop() else {
+        return Ok(None);
+    };
+    let shown = item.same_as.unwrap_or(key.index);
+    let attempts = all(&snapshot, ATTEMPTS, params![key.deletion, shown], |row| {
+        Ok(AttemptRow { number: row.get("number")?, call: rows::call(row)? })
+    })?;
+    Ok(Some((item, attempts)))
+}
+
+/// What ever happened to an asset, newest first: under the name that was asked
+/// for, and under the id that it was resolved to.
+pub(super) fn items_of(
+    connection: &Connection,
+    account: &AccountId,
+    id: &str,
+    before: Option<ItemKey>,
+    limit: usize,
+) -> Result<Vec<ItemRow>, Error> {
+    let snapshot = connection.unchecked_transaction()?;
+    let Some(account) = words::find(&snapshot, account.as_str())? else { return Ok(Vec::new()) };
+    let before = before.unwrap_or(ItemKey { deletion: i64::MAX, index: 0 });
+    let page = params![account, id, before.deletion, before.index, limited(limit)];
+    let mut found = all(&snapshot, NAMED, page, rows::item)?;
+    found.extend(all(&snapshot, RESOLVED, page, rows::item)?);
+    found.sort_by_key(|item| std::cmp::Reverse(item.key));
+    found.dedup_by_key(|item| item.key);
+    found.truncate(limit);
+    Ok(found)
+}

@@ -22,11 +22,16 @@ use crate::guard::caller::Scope;
     operation_id = "listAccounts",
     responses((status = 200, description = "The accounts", body = AccountPage), ReadProblems)
 )]
-pub async fn list(State(api): State<Api>, who: Who, RawQuery(query): RawQuery) -> Result<Json<AccountPage>, Problem> {
+pub async fn list(
+    State(api): State<Api>,
+    who: Who,
+    RawQuery(query): RawQuery,
+) -> Result<Json<AccountPage>, Problem> {
     who.has(Scope::Read)?;
     Query::parse(query.as_deref())?.end()?;
     let seen = api.dispatch.account_ids().into_iter().filter(|account| who.0.sees(account));
-    let items = seen.filter_map(|id| api.dispatch.account(&id)).map(|view| AccountBody::from(&view)).collect();
+    let items =
+        seen.filter_map(|id| api.dispatch.account(&id)).map(|view| AccountBody::from(&view)).collect();
     Ok(Json(AccountPage { items, next_page_token: None }))
 }
 
@@ -47,7 +52,8 @@ pub async fn show(
 ) -> Result<Json<AccountBody>, Problem> {
     Query::parse(query.as_deref())?.end()?;
     let account = who.on(&api, &account, Scope::Read)?;
-    let view = api.dispatch.account(&account).ok_or_else(|| Problem::not_found("there is no such account"))?;
+    let view =
+        api.dispatch.account(&account).ok_or_else(|| Problem::not_found("there is no such account"))?;
     Ok(Json(AccountBody::from(&view)))
 }
 

@@ -32,7 +32,8 @@ pub async fn read_json(headers: &HeaderMap, body: Body, limits: BodyLimits) -> R
     if !headers.get(CONTENT_TYPE).is_some_and(is_json) {
         return Err(Problem::new("unsupported_media_type", "send Content-Type: application/json"));
     }
-    let too_large = || Problem::new("too_large", format!("the body is larger than {} bytes", limits.max_json_bytes));
+    let too_large =
+        || Problem::new("too_large", format!("the body is larger than {} bytes", limits.max_json_bytes));
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limits.max_json_bytes) {
         return Err(too_large());

@@ -101,6 +101,8 @@ async fn wait(api: &Api, id: &DeletionId, watch: &mut Watch, time: Duration) -> 
         tokio::select! {
             () = watch.woken() => {}
             () = &mut time_is_up => return read(api, id).await,
+            // The work goes on after the next start; the caller should not wait for that.
+            () = api.dispatch.stopping() => return read(api, id).await,
         }
     }
 }
@@ -129,7 +131,12 @@ async fn describe(api: &Api, row: &DeletionRow) -> Result<DeletionBody, Problem>
 }
 
 /// An answer about an accepted deletion, with the headers that tell where and how it goes on.
-pub(super) fn answer(status: StatusCode, id: &DeletionId, patience: &Patience, body: impl IntoResponse) -> Response {
+pub(super) fn answer(
+    status: StatusCode,
+    id: &DeletionId,
+    patience: &Patience,
+    body: impl IntoResponse,
+) -> Response {
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     let mut put = |name: HeaderName, text: String| {
@@ -166,6 +173,7 @@ pub(super) async fn wait_for_item(
             tokio::select! {
                 () = accepted.watch.woken() => {}
                 () = &mut time_is_up => waited_enough = true,
+                () = api.dispatch.stopping() => waited_enough = true,
             }
             waited_enough |= is_blocked();
         }

@@ -48,7 +48,9 @@ impl Modify for Key {
     fn modify(&self, document: &mut Document) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key of a configured caller. Not needed where none is configured (loopback only)."))
+            .description(Some(
+                "An API key of a configured caller. Not needed where none is configured (loopback only).",
+            ))
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(scheme));
@@ -95,7 +97,12 @@ pub fn page(api: &Api) -> axum::Router<Api> {
     page.layer(axum::middleware::from_fn_with_state(api.clone(), only_who_may_look))
 }
 
-async fn only_who_may_look(State(api): State<Api>, headers: HeaderMap, request: Request, next: Next) -> Response {
+async fn only_who_may_look(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    request: Request,
+    next: Next,
+) -> Response {
     match health::may_look(&api, &headers) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
@@ -110,7 +117,8 @@ fn problems(codes: &[&str]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>
     let describe = |(status, codes): (u16, Vec<&str>)| {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let words: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
-        let mut response = ResponseBuilder::new().description(words.join(", ")).content(PROBLEM_JSON, content);
+        let mut response =
+            ResponseBuilder::new().description(words.join(", ")).content(PROBLEM_JSON, content);
         if matches!(status, 429 | 503 | 507) {
             let seconds = Object::builder().schema_type(Type::Integer).build();
             let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds")).build();
@@ -212,7 +220,10 @@ mod tests {
     #[test]
     fn the_file_is_what_the_handlers_say() {
         let made = yaml().unwrap();
-        assert!(made == OPENAPI_YAML, "openapi.yaml is behind the handlers: run `cargo run -- openapi > openapi.yaml`");
+        assert!(
+            made == OPENAPI_YAML,
+            "openapi.yaml is behind the handlers: run `cargo run -- openapi > openapi.yaml`"
+        );
     }
 
     #[test]

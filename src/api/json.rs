@@ -28,7 +28,9 @@ struct Tree {
 impl Tree {
     fn below<E: serde::de::Error>(self) -> Result<Self, E> {
         let depth = self.depth.checked_sub(1);
-        depth.map(|depth| Self { depth }).ok_or_else(|| E::custom(format_args!("nested deeper than {MAX_DEPTH}")))
+        depth
+            .map(|depth| Self { depth })
+            .ok_or_else(|| E::custom(format_args!("nested deeper than {MAX_DEPTH}")))
     }
 }
 

@@ -207,7 +207,8 @@ impl From<SubmitError> for Problem {
             )
             .retry_after(60),
             SubmitError::QueueFull { retry_after_s, .. } => {
-                Problem::new("queue_full", format!("{detail}; nothing was accepted")).retry_after(retry_after_s)
+                Problem::new("queue_full", format!("{detail}; nothing was accepted"))
+                    .retry_after(retry_after_s)
             }
             SubmitError::Stopping => Problem::new("not_ready", detail).retry_after(5),
             SubmitError::Journal(error) => error.into(),
@@ -231,6 +232,9 @@ impl From<journal::Error> for Problem {
                 "whether the request was journaled is not known; look for it before you send it again",
             )
             .retry_after(5),
+            journal::Error::Invalid(_) => {
+                Problem::new("internal", "the journal refused the request as contradictory")
+            }
             journal::Error::Unreadable(_) => {
                 Problem::new("internal", "the journal holds a row that this version cannot read")
             }
@@ -303,7 +307,9 @@ pub async fn render(uri: OriginalUri, request: Request, next: Next) -> Response 
     if let Some(seconds) = problem.retry_after_s {
         rendered.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    for name in [axum::http::header::ALLOW, axum::http::header::LOCATION, axum::http::header::WWW_AUTHENTICATE] {
+    for name in
+        [axum::http::header::ALLOW, axum::http::header::LOCATION, axum::http::header::WWW_AUTHENTICATE]
+    {
         if let Some(value) = response.headers().get(&name) {
             rendered.headers_mut().insert(name, value.clone());
         }

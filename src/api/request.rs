@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use super::problem::{FieldError, Problem};
 use crate::types::deletion::{IfAbsent, Wanted};
 use crate::types::target::{
-    AccountId, BadName, Family, ImageUrl, Kind, MAX_REF_LEN, MAX_SELECTORS, MediaId, Name, ReferenceId, Renditions,
-    Selector, SnapshotType, Snapshots, Target, What,
+    AccountId, BadName, Family, ImageUrl, Kind, MAX_REF_LEN, MAX_SELECTORS, MediaId, Name, ReferenceId,
+    Renditions, Selector, SnapshotType, Snapshots, Target, What,
 };
 
 /// Most targets in a JSON body.
@@ -41,7 +41,8 @@ pub struct DeletionRequest {
 
 /// Reads the body of `POST /v1/deletions`. `sees` tells which accounts the caller may know of.
 pub fn deletion(body: &[u8], sees: &dyn Fn(&AccountId) -> bool) -> Result<DeletionRequest, Problem> {
-    let tree = super::json::parse(body).map_err(|error| Problem::malformed(format!("the body is not usable JSON: {error}")))?;
+    let tree = super::json::parse(body)
+        .map_err(|error| Problem::malformed(format!("the body is not usable JSON: {error}")))?;
     let Value::Object(mut fields) = tree else {
         return Err(Problem::malformed("the body must be a JSON object with a list `targets`"));
     };
@@ -59,10 +60,13 @@ pub fn deletion(body: &[u8], sees: &dyn Fn(&AccountId) -> bool) -> Result<Deleti
     let not_served = refuse_unserved(&mut fields);
     let wanted = match targets {
         Some(Value::Array(list)) if list.len() > MAX_JSON_TARGETS => {
-            let detail = format!("{} targets; JSON carries at most {MAX_JSON_TARGETS}: split the request", list.len());
+            let detail =
+                format!("{} targets; JSON carries at most {MAX_JSON_TARGETS}: split the request", list.len());
             return Err(Problem::new("too_large", detail));
         }
-        Some(Value::Array(list)) if !list.is_empty() => read_targets(list, account.as_ref(), &mut faults, sees),
+        Some(Value::Array(list)) if !list.is_empty() => {
+            read_targets(list, account.as_ref(), &mut faults, sees)
+        }
         Some(_) => faults.add("#/targets", "must be a list of at least one target").unwrap_or_default(),
         None => faults.add("#/targets", "is missing: a list of at least one target").unwrap_or_default(),
     };
@@ -173,9 +177,13 @@ fn take_name(fields: &mut Map<String, Value>, at: &str, kind: Kind, faults: &mut
         Kind::Image => &["id", "url"],
         Kind::Snapshots | Kind::AttachedMedia => &["id"],
     };
-    let given: Vec<(&str, Value)> = forms.iter().filter_map(|form| Some((*form, fields.remove(*form)?))).collect();
+    let given: Vec<(&str, Value)> =
+        forms.iter().filter_map(|form| Some((*form, fields.remove(*form)?))).collect();
     match given.as_slice() {
-        [] => faults.add(format!("{at}/{}", forms.first().unwrap_or(&"id")), format!("is missing: give {}", forms.join(" or "))),
+        [] => faults.add(
+            format!("{at}/{}", forms.first().unwrap_or(&"id")),
+            format!("is missing: give {}", forms.join(" or ")),
+        ),
         [(form, value)] => {
             let pointer = format!("{at}/{form}");
             let parsed = match (*form, value.as_str()) {
@@ -225,7 +233,12 @@ fn take_renditions(fields: &mut Map<String, Value>, at: &str, faults: &mut Fault
     }
 }
 
-fn take_selectors(fields: &mut Map<String, Value>, at: &str, name: &str, faults: &mut Faults) -> Vec<Selector> {
+fn take_selectors(
+    fields: &mut Map<String, Value>,
+    at: &str,
+    name: &str,
+    faults: &mut Faults,
+) -> Vec<Selector> {
     let Some(value) = fields.remove(name) else { return Vec::new() };
     let pointer = format!("{at}/{name}");
     let Value::Array(list) = value else {
@@ -263,7 +276,9 @@ fn take_snapshots(fields: &mut Map<String, Value>, at: &str, faults: &mut Faults
     match (types, all) {
         (Some(_), true) => faults.add(format!("{at}/all"), "stands beside types: give one or the other"),
         (None, true) => Some(Snapshots::All),
-        (None, false) => faults.add(pointer, format!("nothing is selected: give types ({known}) or all: true")),
+        (None, false) => {
+            faults.add(pointer, format!("nothing is selected: give types ({known}) or all: true"))
+        }
         (Some(Value::Array(list)), false) if !list.is_empty() => {
             let mut types = Vec::with_capacity(SnapshotType::ALL.len());
             for (n, entry) in list.iter().enumerate() {
@@ -289,7 +304,13 @@ fn take_bool(fields: &mut Map<String, Value>, at: &str, name: &str, faults: &mut
     }
 }
 
-fn take_text(fields: &mut Map<String, Value>, at: &str, name: &str, most: usize, faults: &mut Faults) -> Option<String> {
+fn take_text(
+    fields: &mut Map<String, Value>,
+    at: &str,
+    name: &str,
+    most: usize,
+    faults: &mut Faults,
+) -> Option<String> {
     let pointer = format!("{at}/{name}");
     match fields.remove(name)? {
         Value::String(text) if text.chars().count() > most => {
@@ -386,10 +407,16 @@ impl Query {
     }
 
     /// Takes a parameter and reads it; `what` tells what it must be.
-    pub fn read<T>(&mut self, name: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    pub fn read<T>(
+        &mut self,
+        name: &str,
+        what: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
         self.one(name)?
             .map(|text| {
-                read(&text).ok_or_else(|| Problem::malformed(format!("the query parameter `{name}` must be {what}")))
+                read(&text)
+                    .ok_or_else(|| Problem::malformed(format!("the query parameter `{name}` must be {what}")))
             })
             .transpose()
     }
@@ -583,7 +610,8 @@ mod tests {
         .unwrap();
         let kinds: Vec<Kind> = request.wanted.iter().map(|wanted| wanted.target.kind()).collect();
         assert_eq!(kinds, Kind::ALL);
-        let What::Renditions(Renditions::Some { definitions, family, .. }) = &request.wanted[2].target.what else {
+        let What::Renditions(Renditions::Some { definitions, family, .. }) = &request.wanted[2].target.what
+        else {
             panic!("renditions were read as something else");
         };
         let texts: Vec<&str> = definitions.iter().map(Selector::as_str).collect();
@@ -594,7 +622,8 @@ mod tests {
     #[test]
     fn what_is_not_served_is_never_ignored() {
         for field in [r#""dry_run": true"#, r#""delay": "1h""#, r#""purge_cdn": true"#, r#""check": true"#] {
-            let body = format!(r#"{{"account": "media-cn", {field}, "targets": [{{"kind": "media", "id": "x"}}]}}"#);
+            let body =
+                format!(r#"{{"account": "media-cn", {field}, "targets": [{{"kind": "media", "id": "x"}}]}}"#);
             let refusal = read(&body).unwrap_err();
             assert!(refusal[0].1.contains("not_served"), "{field}: {refusal:?}");
         }
@@ -607,7 +636,10 @@ mod tests {
         assert!(query.end().is_err());
         let mut twice = Query::parse(Some("reason=a&reason=b")).unwrap();
         assert!(delete_query(&mut twice).is_err());
-        assert!(renditions_query(&mut Query::parse(None).unwrap()).is_err(), "an empty selection is not everything");
+        assert!(
+            renditions_query(&mut Query::parse(None).unwrap()).is_err(),
+            "an empty selection is not everything"
+        );
         assert!(snapshots_query(&mut Query::parse(Some("type=cover&all=true")).unwrap()).is_err());
     }
 

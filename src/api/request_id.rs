@@ -33,7 +33,8 @@ fn is_sane(value: &HeaderValue) -> bool {
 
 fn fresh() -> HeaderValue {
     // Hex digits and dashes are always a valid header value.
-    HeaderValue::from_str(&uuid::Uuid::now_v7().to_string()).unwrap_or_else(|_| HeaderValue::from_static("none"))
+    HeaderValue::from_str(&uuid::Uuid::now_v7().to_string())
+        .unwrap_or_else(|_| HeaderValue::from_static("none"))
 }
 
 /// The layer that gives every request its id, and a span with it.

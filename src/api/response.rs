@@ -12,7 +12,9 @@ use crate::journal::{AttemptRow, DeletionRow, ItemRow};
 use crate::types::asset::{Facts, Source};
 use crate::types::deletion::{DeletionState, IfAbsent, ItemState, Part};
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
-use crate::types::target::{AccountId, Family, Kind, Name, Renditions, SnapshotType, Snapshots, Target, What};
+use crate::types::target::{
+    AccountId, Family, Kind, Name, Renditions, SnapshotType, Snapshots, Target, What,
+};
 
 /// A target, as it was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
@@ -708,7 +710,10 @@ impl MediaBody {
             }),
             snapshots: facts.snapshots.map(|list| {
                 list.into_iter()
-                    .map(|snapshot| SnapshotBody { kind: snapshot.kind.map(SnapshotType::as_str), url: snapshot.url })
+                    .map(|snapshot| SnapshotBody {
+                        kind: snapshot.kind.map(SnapshotType::as_str),
+                        url: snapshot.url,
+                    })
                     .collect()
             }),
         }
@@ -820,4 +825,3 @@ pub fn page<T>(mut rows: Vec<T>, size: usize, token: impl Fn(&T) -> String) -> (
     let next = rows.last().map(token);
     (rows, next)
 }
-

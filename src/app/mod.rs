@@ -14,3 +14,9 @@ pub mod shutdown;
 
 /// Commands.
 pub mod cli;
+
+/// Both vendors' simulators.
+pub mod sandboxes;
+
+/// The whole service.
+pub mod service;

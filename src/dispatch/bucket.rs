@@ -26,6 +26,17 @@ pub struct Rate {
     pub share: f64,
 }
 
+/// Calls a second where the vendor publishes no number (API.md, Quotas).
+pub const DEFAULT_QPS: f64 = 10.0;
+/// Our part of a limit, since other programs use the account too.
+pub const DEFAULT_SHARE: f64 = 0.9;
+
+impl Default for Rate {
+    fn default() -> Self {
+        Self { qps: DEFAULT_QPS, share: DEFAULT_SHARE }
+    }
+}
+
 impl Rate {
     /// Calls a second in the long run. With the whole limit as our share one call
     /// a second is kept back as burst; a limit of one call a second leaves too

@@ -68,7 +68,7 @@ use retry::Policy;
 use wake::{Wakes, Watch};
 
 use crate::journal::{self, Change, Journal, Next, Rescue};
-use crate::providers::{self, LaneReason, Operation, Provider, Refusal, Verdict};
+use crate::providers::{self, LaneReason, Provider, Refusal, Verdict};
 use crate::types::asset::{Facts, Standing};
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, LaneId};
@@ -76,21 +76,8 @@ use crate::types::metrics::{LaneLabels, Metrics};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 use crate::types::target::{AccountId, Kind, MediaId, OperationName};
 
-/// Calls a second where the vendor publishes no number (API.md, Quotas).
-const DEFAULT_QPS: f64 = 10.0;
-/// Our part of a limit, since other programs use the account too.
-const DEFAULT_SHARE: f64 = 0.9;
 /// How long a caller's own read waits for permits and the vendor.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
-
-/// A limit that the settings change.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Limit {
-    /// The vendor's limit, where it differs from the published one.
-    pub qps: Option<f64>,
-    /// Our part of it, where it differs from the default.
-    pub share: Option<f64>,
-}
 
 /// An account to serve.
 #[derive(Debug)]
@@ -103,8 +90,8 @@ pub struct AccountConfig {
     pub region: Option<String>,
     /// Accounts with equal groups share their buckets.
     pub quota_group: String,
-    /// Limits by operation, where the settings change them.
-    pub limits: BTreeMap<String, Limit>,
+    /// What each operation may cost; the default where nothing is said.
+    pub rates: BTreeMap<&'static str, Rate>,
 }
 
 /// What dispatch needs to work.
@@ -236,7 +223,7 @@ impl Dispatch {
                 budget: Mutex::default(),
             });
             for operation in config.provider.operations() {
-                let rate = rate(operation, config.limits.get(operation.name).copied().unwrap_or_default());
+                let rate = config.rates.get(operation.name).copied().unwrap_or_default();
                 let permits = buckets
                     .entry((config.quota_group.clone(), operation.name))
                     .or_insert_with(|| Arc::new(LocalPermits::new(rate, Arc::clone(&parts.clock))));
@@ -307,6 +294,11 @@ impl Dispatch {
         self.shared.stop.is_cancelled()
     }
 
+    /// Resolves once no new work goes out.
+    pub async fn stopping(&self) {
+        self.shared.stop.cancelled().await;
+    }
+
     /// A place to wait for a deletion.
     #[must_use]
     pub fn subscribe(&self, id: &DeletionId) -> Watch {
@@ -366,15 +358,6 @@ impl Dispatch {
             facts = reads => facts,
             () = self.shared.clock.sleep(READ_PATIENCE) => Err(ReadError::TooLate),
         }
-    }
-}
-
-/// How the settings and the vendor's pages together limit an operation.
-#[must_use]
-pub fn rate(operation: &Operation, limit: Limit) -> Rate {
-    Rate {
-        qps: limit.qps.or(operation.published_qps.map(f64::from)).unwrap_or(DEFAULT_QPS),
-        share: limit.share.unwrap_or(DEFAULT_SHARE),
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -20,6 +21,8 @@ use crate::providers::{Entry, LaneReason, Operation, Refusal};
 use crate::types::deletion::{DeletionId, DeletionSeq, IfAbsent, LaneId, Phase, Step, Wanted};
 use crate::types::target::{AccountId, Name, OperationName, Target};
 
+/// How long a caller waits for the journal; a healthy one takes milliseconds.
+const JOURNAL_PATIENCE: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` that a full queue answers with.
 const MOST_RETRY_AFTER_S: u64 = 3_600;
 
@@ -104,7 +107,20 @@ type Direct = (Quota<VendorClient>, OwnedSemaphorePermit);
 
 impl Dispatch {
     /// Accepts a request: on disk before this returns, and before anything is sent.
+    ///
+    /// Runs as a task of its own, so that a caller that hangs up half-way cannot
+    /// leave items journaled as sending that nobody sends.
     pub async fn submit(&self, request: Request) -> Result<Accepted, SubmitError> {
+        let dispatch = self.clone();
+        let accepting = self.shared.tasks.spawn(async move { dispatch.accept(request).await });
+        let uncertain = |why: &str| SubmitError::Journal(journal::Error::Uncertain(why.to_owned()));
+        tokio::select! {
+            accepted = accepting => accepted.unwrap_or_else(|_| Err(uncertain("accepting it failed half-way"))),
+            () = self.shared.clock.sleep(JOURNAL_PATIENCE) => Err(uncertain("the journal did not answer in time")),
+        }
+    }
+
+    async fn accept(&self, request: Request) -> Result<Accepted, SubmitError> {
         let shared = &self.shared;
         if self.is_stopping() {
             return Err(SubmitError::Stopping);
@@ -281,8 +297,8 @@ fn time_to_drain_s(lane: &Lane, waiting: u64) -> u64 {
     let per_second =
         lane.bucket().rate_now * f64::from(u32::try_from(lane.operation.items_per_call).unwrap_or(u32::MAX));
     let waiting = f64::from(u32::try_from(waiting).unwrap_or(u32::MAX));
-    let seconds = std::time::Duration::try_from_secs_f64(waiting / per_second)
-        .map_or(MOST_RETRY_AFTER_S, |d| d.as_secs());
+    let seconds =
+        Duration::try_from_secs_f64(waiting / per_second).map_or(MOST_RETRY_AFTER_S, |d| d.as_secs());
     seconds.clamp(1, MOST_RETRY_AFTER_S)
 }
 

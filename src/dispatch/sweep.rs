@@ -51,7 +51,7 @@ pub(super) async fn take_back(shared: &Arc<Shared>, which: Rescue) -> Result<usi
     loop {
         let items = shared.journal.rescue(which, RESCUE_STEP, lane::LEASE).await?;
         let taken = items.len();
-        all += taken;
+        let mut recorded = 0;
         let mut by_lane: BTreeMap<LaneId, Vec<Claimed>> = BTreeMap::new();
         for item in items {
             let id = LaneId { account: item.target.account.clone(), operation: item.step.operation.clone() };
@@ -59,13 +59,17 @@ pub(super) async fn take_back(shared: &Arc<Shared>, which: Rescue) -> Result<usi
         }
         for (id, items) in by_lane {
             match shared.lanes.get(&id) {
-                Some(lane) => lane::take_back(shared, lane, items).await,
+                Some(lane) => {
+                    recorded += items.len();
+                    lane::take_back(shared, lane, items).await;
+                }
                 None => tracing::error!(lane = %id, items = items.len(),
                     "the journal holds items of an account or operation that is not configured; they wait"),
             }
         }
-        // With `All`, items of lanes that are gone come up again and again: one round is enough for them.
-        if taken < RESCUE_STEP || which == Rescue::All {
+        all += recorded;
+        // Items of lanes that are gone stay as they are and come up again: a round of nothing else is the last.
+        if taken < RESCUE_STEP || recorded == 0 {
             return Ok(all);
         }
     }

@@ -13,6 +13,7 @@ use reqwest::Url;
 
 use super::section::{Field, Section};
 use super::{Fault, Sources};
+use crate::dispatch::bucket::{DEFAULT_QPS, DEFAULT_SHARE, Rate};
 use crate::providers::Operation;
 use crate::providers::credentials::CredentialSource;
 use crate::providers::registry::{AccountSetup, Listed};
@@ -21,10 +22,6 @@ use crate::types::clock::Clock;
 use crate::types::secret::{Credentials, Secret};
 use crate::types::target::AccountId;
 
-/// Calls a second where the vendor publishes no limit.
-pub const DEFAULT_QPS: f64 = 10.0;
-/// The part of a limit that vodrm takes: other programs use the account too.
-pub const DEFAULT_SHARE: f64 = 0.9;
 /// Highest limit that can be set. No vendor grants more; a typing error ends here.
 const HIGHEST_QPS: f64 = 100_000.0;
 /// Largest sub-application id: what every format carries.
@@ -93,17 +90,10 @@ impl LimitSettings {
         Self { operation, qps, share: DEFAULT_SHARE }
     }
 
-    /// The bucket's rate in calls a second, and its size: `qps × share` and the
-    /// rest of `qps`, so that no second holds more than `qps` calls.
-    ///
-    /// A bucket smaller than one call could never give one, so a small rest is
-    /// raised to 1 at the rate's expense. Below 2 a second that would leave hardly
-    /// any rate, and need not: calls more than a second apart are one a second.
+    /// What the bucket is made of.
     #[must_use]
-    pub fn pace(&self) -> (f64, f64) {
-        let rate = self.qps * self.share;
-        let rest = self.qps - rate;
-        if rest >= 1.0 { (rate, rest) } else { ((self.qps - 1.0).max(self.share.min(DEFAULT_SHARE)), 1.0) }
+    pub fn rate(&self) -> Rate {
+        Rate { qps: self.qps, share: self.share }
     }
 }
 

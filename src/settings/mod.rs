@@ -29,9 +29,7 @@ mod accounts;
 /// `[callers.NAME]`.
 mod callers;
 
-pub use accounts::{
-    AccountSettings, CredentialSettings, DEFAULT_QPS, DEFAULT_SHARE, LimitSettings, account_setup,
-};
+pub use accounts::{AccountSettings, CredentialSettings, LimitSettings, account_setup};
 pub use callers::CallerSettings;
 pub use layers::Sources;
 pub use server::ServerSettings;

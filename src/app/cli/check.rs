@@ -11,9 +11,9 @@ use clap::Args;
 
 use super::ConfigArg;
 use crate::app::accounts::{Account, set_up};
-use crate::types::duration::show;
 use crate::settings::{AccountSettings, CredentialSettings, LimitSettings, LogFormat, Settings};
 use crate::types::clock::{Clock, SystemClock};
+use crate::types::duration::show;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
@@ -100,7 +100,7 @@ fn write_account(
     writeln!(out, "  quota group  {}{shared}", account.quota_group)?;
     for limit in &account.limits {
         let LimitSettings { operation, qps, share } = limit;
-        let (rate, burst) = limit.pace();
+        let (rate, burst) = (limit.rate().per_second(), limit.rate().burst());
         writeln!(
             out,
             "  {:<24} {qps} a second × {share} → rate {}, burst {}",

@@ -3,9 +3,16 @@
 //! For whoever develops a client of the vendors, or runs the service as a second
 //! process against them. Knows nothing of the API.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::sandboxes::Sandboxes;
+use crate::app::shutdown::Signals;
+use crate::types::clock::SystemClock;
 
 /// What `sandbox` takes.
 #[derive(Debug, Args)]
@@ -19,7 +26,20 @@ pub struct SandboxArgs {
 }
 
 /// Runs both until the process is asked to end.
-#[expect(clippy::unused_async, reason = "being built")]
-pub async fn run(_args: SandboxArgs) -> anyhow::Result<()> {
-    anyhow::bail!("`vodrm sandbox` is being built")
+pub async fn run(args: SandboxArgs) -> anyhow::Result<()> {
+    for addr in [args.alibaba, args.tencent] {
+        anyhow::ensure!(
+            addr.ip().is_loopback(),
+            "{addr}: the simulators hold published keys; give a loopback address"
+        );
+    }
+    let mut signals = Signals::listen()?;
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let sandboxes = Sandboxes::start(args.alibaba, args.tencent, &SystemClock::start(), &tasks, &stop)?;
+    std::io::stdout().lock().write_all(sandboxes.to_try().as_bytes())?;
+    signals.next().await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
 }

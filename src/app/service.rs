@@ -1,0 +1,151 @@
+//! The whole service: made in order, run, ended in order.
+//!
+//! Journal first, so that nothing is taken that cannot be kept; then lanes, which
+//! take back what a dead process left; then the door. At the end the other way
+//! round: the door closes, open requests are answered, calls under way are
+//! recorded, the journal is closed. Used by `serve`, by `demo` and by the tests.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+use super::accept;
+use super::accounts;
+use super::shutdown::Shutdown;
+use crate::api::{self, Api};
+use crate::dispatch::retry::Policy;
+use crate::dispatch::{AccountConfig, Dispatch, Parts};
+use crate::journal::Journal;
+use crate::journal::sqlite::SqliteJournal;
+use crate::settings::Settings;
+use crate::types::clock::Clock;
+use crate::types::metrics::Metrics;
+
+/// A service that runs.
+#[derive(Debug)]
+pub struct Service {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Its lanes and its journal.
+    pub dispatch: Dispatch,
+    journal: Arc<dyn Journal>,
+    tasks: TaskTracker,
+    door: JoinHandle<()>,
+}
+
+impl Service {
+    /// Makes and starts everything. `shutdown` ends it.
+    pub async fn start(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Self> {
+        let metrics = Metrics::new();
+        let tasks = TaskTracker::new();
+        let journal = open_journal(&settings.store.path, &clock, &metrics).await?;
+        let configs = configure(settings, &clock).await?;
+        let dispatch = Dispatch::new(
+            Parts {
+                journal: Arc::clone(&journal),
+                clock: Arc::clone(&clock),
+                metrics: metrics.clone(),
+                tasks: tasks.clone(),
+                stop: shutdown.closing.clone(),
+                policy: Policy {
+                    max_attempts: settings.retry.max_attempts,
+                    max_age: settings.retry.max_age,
+                    cool_down: settings.retry.cool_down,
+                },
+                queue_depth: u64::try_from(settings.lanes.queue_depth).unwrap_or(u64::MAX),
+            },
+            configs,
+        );
+        let listener = TcpListener::bind(settings.server.listen)
+            .await
+            .with_context(|| format!("server.listen: cannot listen on {}", settings.server.listen))?;
+        let addr = listener.local_addr()?;
+        dispatch.start().await.context("the journal's open items cannot be read")?;
+        let callers = settings.callers();
+        if callers.is_open() {
+            tracing::warn!("no callers are configured: whoever reaches this loopback address may delete");
+        }
+        let app = api::router(Api {
+            dispatch: dispatch.clone(),
+            callers: Arc::new(callers),
+            metrics: metrics.clone(),
+            clock: Arc::clone(&clock),
+            body_limits: api::body::BodyLimits {
+                max_json_bytes: settings.server.max_json_bytes,
+                silence: settings.server.body_timeout,
+                deadline: settings.server.request_body_deadline,
+            },
+            max_requests_in_flight: settings.server.max_requests_in_flight,
+            public_docs: settings.server.public_docs,
+            draining: shutdown.asked.clone(),
+        });
+        let door = {
+            let (server, metrics, tasks, shutdown) =
+                (settings.server.clone(), metrics.clone(), tasks.clone(), shutdown.clone());
+            tasks.clone().spawn(async move {
+                accept::serve(listener, app, &server, metrics, &tasks, &shutdown).await;
+            })
+        };
+        tracing::info!(%addr, accounts = settings.accounts.len(), journal = %settings.store.path.display(), "serving");
+        Ok(Self { addr, metrics, dispatch, journal, tasks, door })
+    }
+
+    /// Waits for the end that `shutdown` begins: answered, recorded, closed.
+    pub async fn ended(self, shutdown: &Shutdown) {
+        tokio::select! {
+            done = self.door => {
+                if let Err(error) = done {
+                    tracing::error!(%error, "the accept loop ended by itself");
+                    shutdown.closing.cancel();
+                }
+            }
+            () = shutdown.at_once.cancelled() => {}
+        }
+        self.tasks.close();
+        tokio::select! {
+            () = self.tasks.wait() => tracing::info!("stopped: every call is recorded"),
+            () = shutdown.at_once.cancelled() => {
+                tracing::warn!("stopped early: calls under way are settled at the next start");
+            }
+        }
+        self.journal.close().await;
+    }
+}
+
+async fn open_journal(
+    path: &Path,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> anyhow::Result<Arc<dyn Journal>> {
+    let (path, clock, metrics) = (path.to_owned(), Arc::clone(clock), metrics.clone());
+    // Opening may create folders, replay a log and wait for a disk.
+    let opened = tokio::task::spawn_blocking(move || SqliteJournal::open(&path, clock, metrics)).await?;
+    Ok(Arc::new(opened.context("store.url")?))
+}
+
+async fn configure(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<AccountConfig>> {
+    let accounts = accounts::set_up(&settings.accounts, clock).await?;
+    let region = |name| settings.accounts.iter().find(|a| a.name == name).and_then(|a| a.region.clone());
+    Ok(accounts
+        .into_iter()
+        .map(|account| AccountConfig {
+            region: region(account.name.clone()),
+            rates: account.limits.iter().map(|l| (l.operation.name, l.rate())).collect::<BTreeMap<_, _>>(),
+            id: account.name,
+            provider: account.provider,
+            quota_group: account.quota_group,
+        })
+        .collect())
+}

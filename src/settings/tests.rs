@@ -22,7 +22,7 @@ fn the_built_in_values_are_those_of_the_contract() {
     let settings = load("", &[]).unwrap();
     let server = &settings.server;
     assert_eq!(server.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!((server.max_connections, server.max_json_bytes), (1024, 2 * 1024 * 1024));
+    assert_eq!((server.max_connections, server.max_json_bytes), (4096, 2 * 1024 * 1024));
     assert_eq!(server.header_timeout, Duration::from_secs(10));
     assert_eq!(server.request_body_deadline, Duration::from_mins(15));
     assert_eq!(
@@ -79,7 +79,7 @@ fn later_layers_win() {
     from.listen = Some("127.0.0.1:5".parse().unwrap());
     assert_eq!(port(&from), 5);
     // Values that a later layer does not name stay as they were.
-    assert_eq!(Settings::load_for(&from, FAKES).unwrap().server.max_connections, 1024);
+    assert_eq!(Settings::load_for(&from, FAKES).unwrap().server.max_connections, 4096);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn every_fault_names_its_setting() {
         ("[server]\nmax_connections = -1", "server.max_connections: must be a whole number from"),
         ("[server]\nmax_connections = 1.5", "server.max_connections: must be a whole number from"),
         ("[server]\nmax_connections = \"many\"", "server.max_connections: must be a whole number from"),
-        ("[server]\nmax_requests_in_flight = 1024", "server.max_requests_in_flight: must be below"),
+        ("[server]\nmax_requests_in_flight = 4096", "server.max_requests_in_flight: must be below"),
         ("[server]\nmax_json_bytes = 10", "server.max_json_bytes: must be a whole number from 4096"),
         ("[server]\nheader_timeout = \"10\"", "server.header_timeout: must be a duration"),
         ("[server]\nheader_timeout = \"0s\"", "server.header_timeout: must be at least 1ms"),

@@ -3,7 +3,7 @@
 //! Its own file because these tests are about one item and who may send it.
 
 use super::*;
-use crate::types::deletion::{Part, PartName};
+use crate::types::deletion::{Doubt, DoubtKind, Part, PartName};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -129,7 +129,8 @@ pub(in crate::journal) async fn what_is_done_never_changes(bench: &Bench) {
 
 pub(in crate::journal) async fn a_repeat_remembers_how_far_it_came(bench: &Bench) {
     let appended = bench.append(vec![sent("v1")]).await;
-    let source = Part { doubt_since: Some(bench.now()), ..Part::named(PartName::Source) };
+    let doubt = Doubt { since: bench.now(), kind: DoubtKind::Lost, asked: false };
+    let source = Part { doubt: Some(doubt), ..Part::named(PartName::Source) };
     let progress = Progress::with_parts(vec![source, Part::named(PartName::Job("j1".to_owned()))]);
     let due_at = bench.now();
     let next = |step, counts| Next::Again { step, due_at, counts };

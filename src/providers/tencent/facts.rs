@@ -89,10 +89,10 @@ impl Outputs {
         );
         let (transcodes, adaptive) = match (transcodes, adaptive) {
             (Rows::Unreadable, _) | (_, Rows::Unreadable) => return None,
-            (Rows::Untold, Rows::Untold) if !basic_is_told => return None,
-            (Rows::Untold, Rows::Untold) => (Vec::new(), Vec::new()),
-            (Rows::Told(rows), Rows::Untold) => (rows, Vec::new()),
-            (Rows::Untold, Rows::Told(rows)) => (Vec::new(), rows),
+            (Rows::Null, Rows::Null) if basic_is_told => (Vec::new(), Vec::new()),
+            (Rows::Untold | Rows::Null, Rows::Untold | Rows::Null) => return None,
+            (Rows::Told(rows), Rows::Untold | Rows::Null) => (rows, Vec::new()),
+            (Rows::Untold | Rows::Null, Rows::Told(rows)) => (Vec::new(), rows),
             (Rows::Told(transcodes), Rows::Told(adaptive)) => (transcodes, adaptive),
         };
         let (originals, mut renditions): (Vec<_>, Vec<_>) =
@@ -104,7 +104,10 @@ impl Outputs {
 
 /// What one section says of its family.
 enum Rows {
+    /// The answer does not have the section at all.
     Untold,
+    /// The section stands there as `null`.
+    Null,
     /// Something stands there that we do not understand.
     Unreadable,
     Told(Vec<Rendition>),
@@ -113,7 +116,8 @@ enum Rows {
 impl Rows {
     fn read(media: &Value, name: &str, set: &str, family: Family) -> Self {
         let info = match media.get(name) {
-            None | Some(Value::Null) => return Rows::Untold,
+            None => return Rows::Untold,
+            Some(Value::Null) => return Rows::Null,
             Some(info) => info,
         };
         match info.get(set) {
@@ -326,7 +330,9 @@ mod tests {
         media["AdaptiveDynamicStreamingInfo"] = Value::Null;
         assert_eq!(definitions(&facts(&media)).unwrap().len(), 2);
         media["TranscodeInfo"] = Value::Null;
-        assert_eq!(facts(&media).renditions, None);
+        assert_eq!(facts(&media).renditions, Some(vec![]), "asked for, and nothing is there");
+        media["BasicInfo"] = Value::Null;
+        assert_eq!(facts(&media).renditions, None, "nothing was told at all");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use self::outcome::{Cure, Judged};
 use self::sign::{Signed, Unsignable, Unsigned};
 use self::wire::{Action, Ask};
 use super::credentials::CredentialSource;
-use super::registry::{AccountSetup, BadSetup};
+use super::setup::{AccountSetup, BadSetup};
 use super::skew::Skew;
 use super::transport::{Outgoing, Transport};
 use super::{Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Route};

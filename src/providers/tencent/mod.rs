@@ -17,7 +17,7 @@ use reqwest::Url;
 use uuid::Uuid;
 
 use super::credentials::CredentialSource;
-use super::registry::{AccountSetup, BadSetup};
+use super::setup::{AccountSetup, BadSetup};
 use super::skew::Skew;
 use super::transport::{Incoming, Outgoing, SendError, Transport};
 use super::{Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Route};

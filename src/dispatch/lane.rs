@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rand::RngExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tower::{Service, ServiceBuilder, ServiceExt};
@@ -22,8 +23,8 @@ use super::quota::{BucketView, Permits, Quota, QuotaLayer, VendorClient};
 use super::retry::{self, Circumstances};
 use super::{Account, Shared};
 use crate::journal::{CallRecord, Change, Claimed, Next, Recorded};
-use crate::providers::{Again, CallReport, Effect, Operation, Verdict};
-use crate::types::deletion::LaneId;
+use crate::providers::{Again, Call, CallReport, Effect, Operation, Verdict};
+use crate::types::deletion::{LaneId, Phase};
 use crate::types::metrics::{CallLabels, LaneLabels, OutcomeLabels};
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
 
@@ -149,46 +150,73 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Arc<Lane>) {
         tokio::select! { biased; () = stop.cancelled() => return, () = work => {} }
         // Until nothing is due any more, one permit after the other.
         due = loop {
-            let claimed = tokio::select! {
+            let (client, place) = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                claimed = next(&shared, &lane) => claimed,
+                ready = ready(&shared, &lane) => ready,
             };
-            match claimed {
-                Ok(None) => {}
-                Ok(Some(due)) => break due,
-                Err(pause) => shared.clock.sleep(pause).await,
+            // Not part of the select: items that were handed out must also be sent.
+            match turn(&shared, &lane, client, place).await {
+                Turn::Sent => {}
+                Turn::Idle(due) => break due,
+                Turn::NoJournal => shared.clock.sleep(JOURNAL_PAUSE_MOST).await,
             }
         };
     }
 }
 
-/// Waits for a permit and sends what is due: `None` if something was sent, else
-/// when the lane must be looked at again at the latest.
-async fn next(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Option<Option<jiff::Timestamp>>, Duration> {
-    lane.account.gate.opened().await;
-    lane.gate.opened().await;
-    let Ok(place) = Arc::clone(&lane.calls).acquire_owned().await else { return Ok(Some(None)) };
-    let mut client = lane.client();
-    let asked = shared.clock.uptime();
-    let Ok(_) = client.ready().await;
-    let waited = shared.clock.uptime().saturating_sub(asked);
-    shared.metrics.permit_wait_seconds.get_or_create(&lane.labels()).observe(waited.as_secs_f64());
-    if lane.blocked().is_some() {
-        return Ok(None);
+/// What one turn of the loop came to.
+enum Turn {
+    /// Items went out; more may be due.
+    Sent,
+    /// Nothing is due before this time.
+    Idle(Option<Timestamp>),
+    /// The journal could not be asked.
+    NoJournal,
+}
+
+/// Waits until the lane is open and a place and a permit are there.
+async fn ready(shared: &Shared, lane: &Lane) -> (Quota<VendorClient>, Option<OwnedSemaphorePermit>) {
+    loop {
+        lane.account.gate.opened().await;
+        lane.gate.opened().await;
+        // The semaphore is never closed, so there is always a place in the end.
+        let place = Arc::clone(&lane.calls).acquire_owned().await.ok();
+        let mut client = lane.client();
+        let asked = shared.clock.uptime();
+        let Ok(_) = client.ready().await;
+        let waited = shared.clock.uptime().saturating_sub(asked);
+        shared.metrics.permit_wait_seconds.get_or_create(&lane.labels()).observe(waited.as_secs_f64());
+        // It may have been blocked in the meantime; the permit is given back.
+        if lane.blocked().is_none() {
+            return (client, place);
+        }
     }
-    let claim =
-        shared.journal.claim(&lane.id, lane.operation.items_per_call, LEASE).await.map_err(|error| {
+}
+
+/// Lets the journal hand out what is due and sends it off.
+async fn turn(
+    shared: &Arc<Shared>,
+    lane: &Arc<Lane>,
+    client: Quota<VendorClient>,
+    place: Option<OwnedSemaphorePermit>,
+) -> Turn {
+    match shared.journal.claim(&lane.id, lane.operation.items_per_call, LEASE).await {
+        Err(error) => {
             shared.journal_failed(&error);
-            JOURNAL_PAUSE_MOST
-        })?;
-    shared.journal_works();
-    if claim.items.is_empty() {
-        return Ok(Some(claim.next_due));
+            Turn::NoJournal
+        }
+        Ok(claim) if claim.items.is_empty() => {
+            shared.journal_works();
+            Turn::Idle(claim.next_due)
+        }
+        Ok(claim) => {
+            shared.journal_works();
+            lane.leave(claim.items.len() as u64);
+            shared.tasks.spawn(deliver(Arc::clone(shared), Arc::clone(lane), client, place, claim.items));
+            Turn::Sent
+        }
     }
-    lane.leave(claim.items.len() as u64);
-    shared.tasks.spawn(deliver(Arc::clone(shared), Arc::clone(lane), client, place, claim.items));
-    Ok(None)
 }
 
 /// Makes one call for handed-out items and records what comes of it.
@@ -196,33 +224,63 @@ pub(super) async fn deliver(
     shared: Arc<Shared>,
     lane: Arc<Lane>,
     mut client: Quota<VendorClient>,
-    place: OwnedSemaphorePermit,
+    place: Option<OwnedSemaphorePermit>,
     items: Vec<Claimed>,
 ) {
     let (loads, mut changes) = prepare(&lane, items.clone());
-    let (started_at, started) = (shared.clock.now(), shared.clock.uptime());
-    let report = if loads.is_empty() {
-        nothing_sent()
+    let started_at = shared.clock.now();
+    let (report, duration) = if loads.is_empty() {
+        (nothing_sent(), Duration::ZERO)
     } else {
-        let sent: Result<CallReport, Infallible> = client.call(batch::call(lane.operation, &loads)).await;
-        let Ok(report) = sent;
-        report
+        let attempt = loads.iter().map(|load| load.claimed.calls + 1).max().unwrap_or_default();
+        exchange(&shared, &lane, &mut client, batch::call(lane.operation, &loads), attempt).await
     };
-    let duration = shared.clock.uptime().saturating_sub(started);
     drop(place);
-    tell(&shared, &lane, &loads, &report, duration);
+    let phase = items.first().map_or(Phase::Delete, |item| item.step.phase);
     let call = CallRecord {
-        lane: lane.id.clone(),
-        phase: items.first().map_or(crate::types::deletion::Phase::Delete, |item| item.step.phase),
-        started_at,
-        duration,
-        class: report.class,
         status: report.status,
         vendor_code: report.code.clone(),
         request_id: report.request_id.clone(),
+        ..no_answer(&lane, phase, report.class, started_at, duration)
     };
     changes.extend(judge(&shared, &lane, loads, report));
     finish(&shared, &items, call, changes).await;
+}
+
+/// Makes one call through a client that holds a permit, and says what it did.
+pub(super) async fn exchange(
+    shared: &Shared,
+    lane: &Lane,
+    client: &mut Quota<VendorClient>,
+    call: Call,
+    attempt: u32,
+) -> (CallReport, Duration) {
+    let (items, started) = (call.entries.len(), shared.clock.uptime());
+    let sent: Result<CallReport, Infallible> = client.call(call).await;
+    let Ok(report) = sent;
+    let duration = shared.clock.uptime().saturating_sub(started);
+    tell(shared, lane, items, attempt, &report, duration);
+    (report, duration)
+}
+
+/// The record of a call of which nothing came back.
+fn no_answer(
+    lane: &Lane,
+    phase: Phase,
+    class: AttemptClass,
+    started_at: Timestamp,
+    duration: Duration,
+) -> CallRecord {
+    CallRecord {
+        lane: lane.id.clone(),
+        phase,
+        started_at,
+        duration,
+        class,
+        status: None,
+        vendor_code: None,
+        request_id: None,
+    }
 }
 
 /// Items whose sender died: a delete may have gone out, a read does not matter.
@@ -235,16 +293,7 @@ pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec
     let verdicts = loads.iter().map(|_| verdict.clone()).collect();
     let report = CallReport { class, verdicts, ..nothing_sent() };
     let Some(first) = items.first() else { return };
-    let call = CallRecord {
-        lane: lane.id.clone(),
-        phase: first.step.phase,
-        started_at: shared.clock.now(),
-        duration: Duration::ZERO,
-        class,
-        status: None,
-        vendor_code: None,
-        request_id: None,
-    };
+    let call = no_answer(lane, first.step.phase, class, shared.clock.now(), Duration::ZERO);
     tracing::warn!(lane = %lane.id, items = items.len(), class = class.as_str(), "items of a dead sender were taken back");
     changes.extend(judge(shared, lane, loads, report));
     finish(shared, &items, call, changes).await;
@@ -276,9 +325,9 @@ fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
         .map(|(claimed, refusal)| ended(claimed, super::refused(lane.account.provider.as_ref(), refusal)))
         .collect();
     // A delete or settling read about no part at all would mean something else to the vendor.
-    let (empty, loads): (Vec<Load>, Vec<Load>) = loads.into_iter().partition(|load| {
-        load.carried.is_empty() && load.claimed.step.phase != crate::types::deletion::Phase::Resolve
-    });
+    let (empty, loads): (Vec<Load>, Vec<Load>) = loads
+        .into_iter()
+        .partition(|load| load.carried.is_empty() && load.claimed.step.phase != Phase::Resolve);
     for load in empty {
         tracing::error!(lane = %lane.id, deletion.id = %load.claimed.deletion, item = load.claimed.key.index,
             "an item came to its call without anything open; it was not sent");
@@ -290,14 +339,13 @@ fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
 }
 
 /// Says in the log and the metrics what a call did.
-fn tell(shared: &Shared, lane: &Lane, loads: &[Load], report: &CallReport, duration: Duration) {
-    let attempt = loads.iter().map(|load| load.claimed.calls + 1).max().unwrap_or_default();
+fn tell(shared: &Shared, lane: &Lane, items: usize, attempt: u32, report: &CallReport, duration: Duration) {
     let request_id = report.request_id.as_deref().unwrap_or_default();
     let code = report.code.as_deref().unwrap_or_default();
     tracing::info!(
         operation = lane.operation.name,
         account = %lane.id.account,
-        items = loads.len(),
+        items,
         attempt,
         class = report.class.as_str(),
         vendor.status = report.status,
@@ -384,6 +432,8 @@ fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) {
 /// Records, for as long as it takes: what a call did must not be forgotten.
 async fn finish(shared: &Arc<Shared>, items: &[Claimed], call: CallRecord, changes: Vec<Change>) {
     let mut pause = JOURNAL_PAUSE;
+    // While an outcome waits to be written, its lease may run out; nobody may take the item back.
+    let _unrecorded = shared.hold_rescue();
     let recorded = loop {
         match shared.journal.record(call.clone(), changes.clone()).await {
             Ok(recorded) => break recorded,

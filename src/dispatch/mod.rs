@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
 /// Items become a call.
 pub mod batch;
@@ -150,6 +150,8 @@ pub(crate) struct Shared {
     lanes: BTreeMap<LaneId, Arc<Lane>>,
     wakes: Wakes,
     healthy: watch::Sender<bool>,
+    /// Its clones are outcomes of this process that wait to be written.
+    unrecorded: Arc<()>,
 }
 
 /// The front of this folder.
@@ -246,6 +248,7 @@ impl Dispatch {
             lanes,
             wakes: Wakes::default(),
             healthy: watch::Sender::new(true),
+            unrecorded: Arc::new(()),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -398,9 +401,8 @@ impl Shared {
         let Some(lane) = self.lane(&account.id, call.operation.name) else { return };
         let probe = async {
             let mut client = lane.client();
-            let Ok(ready) = client.ready().await;
-            let Ok(report) = ready.call(call).await;
-            report
+            let Ok(_) = client.ready().await;
+            lane::exchange(self, lane, &mut client, call, 1).await.0
         };
         let report = tokio::select! {
             report = probe => report,
@@ -426,8 +428,8 @@ impl Shared {
                 return Err(ReadError::Blocked(blocked.reason));
             }
             let mut client = lane.client();
-            let Ok(ready) = client.ready().await;
-            let Ok(report) = ready.call(call).await;
+            let Ok(_) = client.ready().await;
+            let (report, _) = lane::exchange(self, lane, &mut client, call, 1).await;
             match report.verdicts.into_iter().next() {
                 Some(Verdict::Facts(more)) => facts = facts.and(*more),
                 Some(Verdict::Absent) => facts = facts.and(Facts::only(Standing::Missing)),
@@ -450,6 +452,16 @@ impl Shared {
 
     fn is_healthy(&self) -> bool {
         *self.healthy.borrow()
+    }
+
+    /// Outcomes of this process wait to be written while this is held.
+    fn hold_rescue(&self) -> Arc<()> {
+        Arc::clone(&self.unrecorded)
+    }
+
+    /// Whether a lease that ran out can only mean that its sender is gone.
+    fn may_rescue(&self) -> bool {
+        Arc::strong_count(&self.unrecorded) == 1
     }
 
     fn journal_failed(&self, error: &journal::Error) {

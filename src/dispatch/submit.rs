@@ -311,7 +311,8 @@ fn send(shared: &Arc<Shared>, direct: HashMap<LaneId, Direct>, claimed: Vec<jour
     }
     for (id, (client, place)) in direct {
         if let (Some(lane), Some(items)) = (shared.lanes.get(&id), by_lane.remove(&id)) {
-            shared.tasks.spawn(lane::deliver(Arc::clone(shared), Arc::clone(lane), client, place, items));
+            let delivery = lane::deliver(Arc::clone(shared), Arc::clone(lane), client, Some(place), items);
+            shared.tasks.spawn(delivery);
         }
     }
 }

@@ -30,7 +30,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if !shared.is_healthy() && shared.journal.check().await.is_ok() {
             shared.journal_works();
         }
-        if let Err(error) = take_back(&shared, Rescue::Expired).await {
+        if shared.may_rescue()
+            && let Err(error) = take_back(&shared, Rescue::Expired).await
+        {
             shared.journal_failed(&error);
         }
         if shared.clock.uptime().saturating_sub(probed) >= PROBE_EVERY {

@@ -131,8 +131,10 @@ impl Account {
     fn settle_budget(&self, changes: &[Change]) {
         let retries = changes.iter().filter(|c| matches!(c.next, Next::Again { counts: true, .. })).count();
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        let done =
+            changes.iter().filter(|c| matches!(&c.next, Next::Ended(end) if end.error.is_none())).count();
         budget.take(retries);
-        budget.pay_in(changes.len() - retries);
+        budget.pay_in(done);
     }
 }
 
@@ -264,10 +266,7 @@ impl Dispatch {
         for open in open {
             match self.shared.lanes.get(&open.lane) {
                 // The ones taken back above have been counted as they came; the journal's count is the truth.
-                Some(lane) => {
-                    lane.leave(lane.depth());
-                    lane.arrive(open.waiting);
-                }
+                Some(lane) => lane.recount(open.waiting),
                 None => tracing::error!(lane = %open.lane, waiting = open.waiting,
                     "the journal holds items of an account or operation that is not configured; they wait"),
             }
@@ -413,10 +412,10 @@ impl Shared {
         tracing::info!(account = %account.id, works, vendor.code = report.code, "probed a blocked account");
         if works {
             account.gate.open();
-            self.lanes_of(account).for_each(|lane| {
+            for lane in self.lanes_of(account) {
                 lane.gate.open();
                 lane.wake();
-            });
+            }
         }
     }
 
@@ -465,6 +464,10 @@ impl Shared {
     }
 
     fn journal_failed(&self, error: &journal::Error) {
+        // A refusal or a full queue says nothing of the disk.
+        if matches!(error, journal::Error::Invalid(_) | journal::Error::Overloaded) {
+            return;
+        }
         if self.healthy.send_replace(false) {
             tracing::error!(%error, "the journal failed: nothing is sent until it works again");
         }

@@ -14,7 +14,7 @@ use crate::types::deletion::LaneId;
 /// How often it looks. FAULTS.md, 14: lost leases are found within 15 s.
 const PERIOD: Duration = Duration::from_secs(5);
 /// How often a blocked account is probed (API.md, Lane or item).
-const PROBE_EVERY: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// Items taken back in one step.
 const RESCUE_STEP: usize = 1_000;
 
@@ -38,8 +38,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if shared.clock.uptime().saturating_sub(probed) >= PROBE_EVERY {
             probed = shared.clock.uptime();
             for account in shared.accounts.values().filter(|account| shared.is_blocked(account)) {
-                shared.probe(account).await;
+                let (shared, account) = (Arc::clone(&shared), Arc::clone(account));
+                shared.tasks.clone().spawn(async move {
+                    tokio::select! {
+                        () = shared.probe(&account) => {}
+                        () = shared.stop.cancelled() => {}
+                    }
+                });
             }
+            // Whatever wake-up was lost, nothing waits longer than this.
+            shared.lanes.values().for_each(|lane| lane.wake());
         }
         for (id, lane) in &shared.lanes {
             shared.show_depth(id, lane);

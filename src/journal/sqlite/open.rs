@@ -135,7 +135,9 @@ fn make_folder(path: &Path) -> Result<(), OpenError> {
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
+    // One file has one lock, by whatever link it is opened.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = path.into_os_string();
     name.push(".lock");
     let name = PathBuf::from(name);
     let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&name);

@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
@@ -94,13 +95,15 @@ impl Role {
         let started = AtomicUsize::new(0);
         let workers = std::thread::available_parallelism()?.get();
         // As `main` has it. The runtime starts its workers first: that tells them from the
-        // threads that block, whose CPU is that of the journal's reads.
+        // threads that block, whose CPU is that of the journal's reads, as long as no
+        // blocking work comes before both have begun.
         let name = move || {
             let nth = started.fetch_add(1, Ordering::Relaxed);
             if nth < workers { "worker".to_owned() } else { "blocking".to_owned() }
         };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().thread_name_fn(name).build()?;
+        std::thread::sleep(Duration::from_millis(100));
         runtime.block_on(async {
             match self {
                 Self::Sandbox { vendor } => play_sandbox(vendor).await,

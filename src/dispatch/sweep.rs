@@ -35,7 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         if shared.clock.uptime().saturating_sub(probed) >= PROBE_EVERY {
             probed = shared.clock.uptime();
-            for account in shared.accounts.values().filter(|account| shared.is_blocked(account)) {
+            for account in shared.accounts.values().filter(|account| shared.blocked(account).is_some()) {
                 shared.probe(account).await;
             }
         }

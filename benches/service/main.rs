@@ -12,6 +12,7 @@
 //! `--rate 1000` (of the open loop), `--log info`.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it found")]
+#![expect(clippy::cast_precision_loss, reason = "counts and sizes here are far below 2^52")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -127,11 +128,11 @@ async fn measure(options: &Options, vendor: Vendor, folder: &Path) -> anyhow::Re
     tokio::time::sleep(REST).await;
     let after = usage::memory(service.pid())?;
     let memory = Memory { idle: idle.now, saturated: saturated.peak, after: after.now };
-    let journal = usage::journal_bytes(&folder.join(vendor.name()))?;
+    let journal = usage::journal_bytes(&folder.join(vendor.name()));
     let deleted = ids.used();
     service.end()?;
     sandbox.end()?;
-    Ok(Scenario { vendor, runs, memory, journal_bytes_per_delete: journal as f64 / deleted as f64 })
+    Ok(Scenario { vendor, runs, memory, journal_bytes_per_delete: journal as f64 / f64::from(deleted) })
 }
 
 /// The processes beside this one.

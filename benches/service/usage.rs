@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::read_to_string;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -82,7 +83,7 @@ fn of_process(pid: &str) -> anyhow::Result<Cpu> {
 fn parse_stat(stat: &str) -> anyhow::Result<(String, Cpu)> {
     let (head, tail) = stat.rsplit_once(") ").context("no name in stat")?;
     let name = head.split_once(" (").map_or("", |(_, name)| name);
-    let mut times = tail.split(' ').skip(11).map(|ticks| ticks.parse::<f64>());
+    let mut times = tail.split(' ').skip(11).map(str::parse::<f64>);
     let mut next = || anyhow::Ok(times.next().context("no time in stat")?? / TICKS_PER_SECOND);
     Ok((name.to_owned(), Cpu { user: next()?, system: next()? }))
 }
@@ -99,19 +100,22 @@ fn machine_busy() -> anyhow::Result<f64> {
 
 pub(crate) fn memory(pid: u32) -> anyhow::Result<Resident> {
     let status = read_to_string(format!("/proc/{pid}/status"))?;
-    let bytes = |name| anyhow::Ok(field(&status, name)? as u64 * 1024);
+    let bytes = |name| anyhow::Ok(field::<u64>(&status, name)? * 1024);
     Ok(Resident { now: bytes("VmRSS:")?, peak: bytes("VmHWM:")? })
 }
 
-fn field(text: &str, name: &str) -> anyhow::Result<f64> {
+fn field<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    text: &str,
+    name: &str,
+) -> anyhow::Result<T> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| name.to_owned())?;
     Ok(line.split_whitespace().next().unwrap_or_default().parse()?)
 }
 
 /// The journal's files.
-pub(crate) fn journal_bytes(folder: &Path) -> anyhow::Result<u64> {
+pub(crate) fn journal_bytes(folder: &Path) -> u64 {
     let size = |name: &str| folder.join(name).metadata().map_or(0, |file| file.len());
-    Ok(size("vodrm.db") + size("vodrm.db-wal"))
+    size("vodrm.db") + size("vodrm.db-wal")
 }
 
 /// What there is to run on, and what runs on it already.

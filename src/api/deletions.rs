@@ -116,7 +116,7 @@ fn blocked(api: &Api, row: &DeletionRow) -> Vec<(AccountId, &'static str)> {
     if row.state == DeletionState::Finished {
         return Vec::new();
     }
-    let reason = |account: &AccountId| api.dispatch.account(account)?.blocked;
+    let reason = |account: &AccountId| api.dispatch.blocked(account);
     row.accounts.iter().filter_map(|account| Some((account.clone(), reason(account)?.as_str()))).collect()
 }
 
@@ -166,7 +166,7 @@ pub(super) async fn wait_for_item(
 ) -> Result<ItemRow, Problem> {
     let time_is_up = tokio::time::sleep(time);
     tokio::pin!(time_is_up);
-    let is_blocked = || api.dispatch.account(account).is_some_and(|account| account.blocked.is_some());
+    let is_blocked = || api.dispatch.blocked(account).is_some();
     let mut waited_enough = accepted.finished || time.is_zero() || is_blocked();
     loop {
         if !waited_enough {

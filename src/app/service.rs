@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::accept;
 use super::accounts;
 use super::shutdown::Shutdown;
-use crate::api::{self, Api};
+use crate::api;
 use crate::dispatch::retry::Policy;
 use crate::dispatch::{AccountConfig, Dispatch, Parts};
 use crate::journal::Journal;
@@ -79,7 +79,7 @@ impl Service {
         if callers.is_open() {
             tracing::warn!("no callers are configured: whoever reaches this loopback address may delete");
         }
-        let app = api::router(Api {
+        let app = api::router(api::Parts {
             dispatch: dispatch.clone(),
             callers: Arc::new(callers),
             metrics: metrics.clone(),

@@ -338,15 +338,22 @@ impl Dispatch {
             provider: account.provider.name(),
             region: account.region.clone(),
             kinds: account.provider.kinds(),
-            blocked: lanes.iter().find_map(|lane| lane.blocked),
+            blocked: self.shared.blocked(account),
             lanes,
         })
+    }
+
+    /// Why an account is blocked, if it is or one of its lanes is. Every request
+    /// that waits asks this more than once, so no view is made for it.
+    #[must_use]
+    pub fn blocked(&self, id: &AccountId) -> Option<LaneReason> {
+        self.shared.blocked(self.shared.accounts.get(id)?)
     }
 
     /// Probes a blocked account now and opens it if the probe goes through.
     pub async fn unblock(&self, id: &AccountId) -> Option<AccountView> {
         let account = self.shared.accounts.get(id)?;
-        if self.shared.is_blocked(account) {
+        if self.shared.blocked(account).is_some() {
             self.shared.probe(account).await;
         }
         self.account(id)
@@ -374,7 +381,9 @@ pub(crate) fn refused(provider: &dyn Provider, refusal: &Refusal) -> Ending {
 
 impl Shared {
     fn lanes_of(&self, account: &Account) -> impl Iterator<Item = &Arc<Lane>> {
-        self.lanes.values().filter(|lane| lane.id.account == account.id)
+        // Lanes are in order of their accounts: only these are looked at, however many there are.
+        let first = LaneId { account: account.id.clone(), operation: OperationName::known("") };
+        self.lanes.range(first..).map(|(_, lane)| lane).take_while(|lane| lane.id.account == account.id)
     }
 
     fn lane(&self, account: &AccountId, operation: &str) -> Option<&Arc<Lane>> {
@@ -382,8 +391,10 @@ impl Shared {
         self.lanes.get(&LaneId { account: account.clone(), operation })
     }
 
-    fn is_blocked(&self, account: &Account) -> bool {
-        account.gate.blocked().is_some() || self.lanes_of(account).any(|lane| lane.gate.blocked().is_some())
+    /// The account's own reason before those of its lanes.
+    fn blocked(&self, account: &Account) -> Option<LaneReason> {
+        let of_lanes = || self.lanes_of(account).find_map(|lane| lane.gate.blocked());
+        account.gate.blocked().or_else(of_lanes).map(|blocked| blocked.reason)
     }
 
     /// Closes a gate, says so once, and wakes those who wait behind it.

@@ -37,7 +37,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         if shared.clock.uptime().saturating_sub(probed) >= PROBE_EVERY {
             probed = shared.clock.uptime();
-            for account in shared.accounts.values().filter(|account| shared.is_blocked(account)) {
+            for account in shared.accounts.values().filter(|account| shared.blocked(account).is_some()) {
                 let (shared, account) = (Arc::clone(&shared), Arc::clone(account));
                 shared.tasks.clone().spawn(async move {
                     tokio::select! {

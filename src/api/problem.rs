@@ -101,6 +101,7 @@ pub struct ProblemBody {
     pub errors: Vec<FieldError>,
     /// The item, where one was made.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub item: Option<ItemBody>,
 }
 

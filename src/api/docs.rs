@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, Object, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, Type, extensions::Extensions,
+    ContentBuilder, Object, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, Type,
+    extensions::Extensions,
 };
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
@@ -259,7 +260,7 @@ pub struct PageParams {
 #[into_params(parameter_in = Header)]
 pub struct PreferHeader {
     /// `wait=N` waits up to N seconds (at most 60; 10 if absent); `respond-async` does not wait (RFC 7240).
-    #[param(rename = "Prefer", example = "wait=30")]
+    #[param(rename = "Prefer", example = "wait=30", nullable = false)]
     pub prefer: Option<String>,
 }
 

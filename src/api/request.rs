@@ -658,7 +658,7 @@ mod tests {
             let body =
                 format!(r#"{{"account": "media-cn", {field}, "targets": [{{"kind": "media", "id": "x"}}]}}"#);
             let refusal = read(&body).unwrap_err();
-            assert!(refusal[0].1.contains("not_served"), "{field}: {refusal:?}");
+            assert_eq!(refusal[0].1, "is not served yet", "{field}: {refusal:?}");
         }
     }
 

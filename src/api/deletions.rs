@@ -365,6 +365,7 @@ pub async fn find(
     who: Who,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ItemPage>, Problem> {
+    who.has(Scope::Read)?;
     let mut query = Query::parse(query.as_deref())?;
     let size = paging::size(&mut query)?;
     let needed = |name: &str| Problem::malformed(format!("the query parameter `{name}` is missing"));

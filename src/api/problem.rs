@@ -6,7 +6,7 @@
 //! too. `detail` is for the caller and never holds a vendor's text or a secret.
 
 use axum::extract::{OriginalUri, Request};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -327,7 +327,10 @@ pub async fn render(uri: OriginalUri, request: Request, next: Next) -> Response 
     if let Some(seconds) = problem.retry_after_s {
         rendered.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    // What is said beside the body stays: Allow, Location, Preference-Applied, WWW-Authenticate.
+    if status == 401 {
+        rendered.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    // What is said beside the body stays: Allow, Location, Preference-Applied.
     for (name, value) in response.headers() {
         if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
             rendered.headers_mut().insert(name, value.clone());

@@ -117,6 +117,12 @@ impl Dispatch {
         })
     }
 
+    /// Whether a target would wait behind a blocked lane now.
+    #[must_use]
+    pub fn is_blocked_for(&self, target: &Target) -> bool {
+        blocked_for(&self.shared, target).is_some()
+    }
+
     async fn accept(&self, request: Request) -> Result<Accepted, SubmitError> {
         let shared = &self.shared;
         if self.is_stopping() {
@@ -204,19 +210,20 @@ fn refuse_blocked(shared: &Shared, wanted: &[Wanted], starts: &[Start]) -> Resul
         if matches!(start, Start::Ended(_) | Start::Follows { .. }) {
             continue;
         }
-        let account = &one.target.account;
-        let Some(route) = shared.accounts.get(account).and_then(|a| a.provider.route(&one.target).ok())
-        else {
-            continue;
-        };
-        let operations = [Some(route.delete), route.resolve.map(|(read, _)| read)];
-        for operation in operations.into_iter().flatten() {
-            if let Some(blocked) = shared.lane(account, operation.name).and_then(|lane| lane.blocked()) {
-                return Err(SubmitError::Blocked { account: account.clone(), reason: blocked.reason });
-            }
+        if let Some(reason) = blocked_for(shared, &one.target) {
+            return Err(SubmitError::Blocked { account: one.target.account.clone(), reason });
         }
     }
     Ok(())
+}
+
+/// Why the lanes that a target goes through are blocked, if one is.
+fn blocked_for(shared: &Shared, target: &Target) -> Option<LaneReason> {
+    let account = &target.account;
+    let route = shared.accounts.get(account)?.provider.route(target).ok()?;
+    let operations = [Some(route.delete), route.resolve.map(|(read, _)| read)];
+    let blocked = |operation: &Operation| shared.lane(account, operation.name)?.blocked();
+    operations.into_iter().flatten().find_map(blocked).map(|blocked| blocked.reason)
 }
 
 fn lane_of<'a>(shared: &'a Shared, target: &Target, start: &Start) -> Option<&'a Arc<Lane>> {

@@ -22,6 +22,10 @@ const RESCUE_STEP: usize = 1_000;
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut probed = shared.clock.uptime();
     loop {
+        // First of all: a gauge that is not there yet is no zero to who watches it.
+        for (id, lane) in &shared.lanes {
+            shared.show_depth(id, lane);
+        }
         tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
@@ -48,9 +52,6 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             // Whatever wake-up was lost, nothing waits longer than this.
             shared.lanes.values().for_each(|lane| lane.wake());
-        }
-        for (id, lane) in &shared.lanes {
-            shared.show_depth(id, lane);
         }
     }
 }

@@ -141,7 +141,7 @@ fn tokens(source: &str) -> Vec<Token> {
                     i += 1;
                 }
                 let text: String = chars.iter().skip(start).take(i - start).collect();
-                let hashes = (i..).take_while(|&n| at(n) == '#').count();
+                let hashes = chars.iter().skip(i).take_while(|&&c| c == '#').count();
                 if matches!(text.as_str(), "r" | "br" | "cr") && at(i + hashes) == '"' {
                     let ends = |n: usize| at(n) == '"' && (1..=hashes).all(|h| at(n + h) == '#');
                     i += hashes + 1;

@@ -180,9 +180,7 @@ async fn what_belongs_to_another_application_is_forbidden() {
 async fn a_video_that_is_transcoded_is_busy_and_deletable_later() {
     let world = World::by_default().await;
     for status in [403, 400] {
-        let mut quirks = (*world.sandboxes.alibaba_vod.quirks()).clone();
-        quirks.illegal_status = status;
-        world.sandboxes.alibaba_vod.set_quirks(quirks);
+        world.quirks(|quirks| quirks.illegal_status = status);
         let answer = world.delete(&format!("{ALIBABA}/media/{}", seed::TRANSCODING)).await;
         answer.is(409, "busy", Some("busy"));
         assert_eq!((&answer.body["retriable"], answer.item()["attempts"].as_u64()), (&json!(true), Some(1)));

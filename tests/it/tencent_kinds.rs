@@ -146,9 +146,7 @@ async fn a_locked_media_is_forbidden_and_a_worked_on_one_is_busy() {
     let world = World::by_default().await;
     world.delete(&format!("{TENCENT}/media/{}", seed::LOCKED)).await.is(403, "refused", Some("forbidden"));
     for busy in [Busy::ResourceInUse, Busy::ResourceUnavailable, Busy::TaskDuplicate] {
-        let mut switches = world.sandboxes.tencent_vod.switches();
-        switches.busy = busy;
-        world.sandboxes.tencent_vod.set_switches(switches);
+        world.switches(|switches| switches.busy = busy);
         let answer = world.delete(&format!("{TENCENT}/media/{}", seed::BUSY)).await;
         answer.is(409, "busy", Some("busy"));
     }
@@ -208,12 +206,12 @@ async fn a_selector_that_would_mean_everything_is_refused_before_anything_is_sen
 
 #[tokio::test]
 async fn every_spelling_of_not_found_is_absent() {
-    use vodrm::providers::tencent::sandbox::{AbsentPart, NotFoundCode, SecondDelete};
+    use vodrm::providers::tencent::sandbox::{AbsentPart, NotFoundCode};
     let world = World::by_default().await;
     for code in [NotFoundCode::ResourceNotFound, NotFoundCode::FileNotExist, NotFoundCode::FileId] {
-        let mut switches = world.sandboxes.tencent_vod.switches();
-        (switches.not_found_code, switches.absent_part) = (code, AbsentPart::ResourceNotFound);
-        world.sandboxes.tencent_vod.set_switches(switches);
+        world.switches(|switches| {
+            (switches.not_found_code, switches.absent_part) = (code, AbsentPart::ResourceNotFound);
+        });
         world.delete(&format!("{TENCENT}/media/{}", seed::MISSING)).await.is(200, "absent", None);
     }
     // A WeChat copy stands in no list: only the delete itself tells that it is not there.
@@ -225,8 +223,5 @@ async fn every_spelling_of_not_found_is_absent() {
     let answer = renditions(&world, &video, "all=true").await;
     answer.is_deleted();
     assert_eq!(left(&world, &video), ["OriginalFiles:0"]);
-    let mut switches = world.sandboxes.tencent_vod.switches();
-    switches.second_delete = SecondDelete::Ok;
-    world.sandboxes.tencent_vod.set_switches(switches);
     world.end().await;
 }

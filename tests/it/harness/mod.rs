@@ -24,6 +24,8 @@ use tokio_util::task::TaskTracker;
 use vodrm::app::sandboxes::Sandboxes;
 use vodrm::app::service::Service;
 use vodrm::app::shutdown::Shutdown;
+use vodrm::providers::alibaba::sandbox::{Quirks, seed};
+use vodrm::providers::tencent::sandbox::Options as Switches;
 use vodrm::sandbox::{Fault, FaultRule, LedgerRow, Sandbox};
 use vodrm::settings::{AccountSettings, Settings, Sources};
 use vodrm::types::clock::Clock;
@@ -257,6 +259,27 @@ impl World {
         &self.sandboxes.tencent
     }
 
+    /// Small videos in Alibaba's library, made for this test: their ids.
+    pub(crate) fn bulk(&self, count: u32) -> Vec<String> {
+        let ids: Vec<String> = (0..count).map(seed::bulk).collect();
+        self.sandboxes.alibaba_vod.add_videos(ids.clone());
+        ids
+    }
+
+    /// Changes what Alibaba's pages leave open.
+    pub(crate) fn quirks(&self, change: impl FnOnce(&mut Quirks)) {
+        let mut quirks = (*self.sandboxes.alibaba_vod.quirks()).clone();
+        change(&mut quirks);
+        self.sandboxes.alibaba_vod.set_quirks(quirks);
+    }
+
+    /// Changes what Tencent's pages leave open.
+    pub(crate) fn switches(&self, change: impl FnOnce(&mut Switches)) {
+        let mut switches = self.sandboxes.tencent_vod.switches();
+        change(&mut switches);
+        self.sandboxes.tencent_vod.set_switches(switches);
+    }
+
     /// Calls of one operation that Alibaba received.
     pub(crate) fn at_alibaba(&self, operation: &str) -> Vec<LedgerRow> {
         calls(self.alibaba(), operation)
@@ -346,13 +369,14 @@ pub(crate) fn no_limits(settings: &mut Settings, sandboxes: &Sandboxes) {
     }
 }
 
-/// The account once more under other names, so that no two of them share a lane or a call.
+/// The account once more under other names, so that no two of them share a lane, a bucket or a call.
 pub(crate) fn copies(settings: &mut Settings, of: &str, count: usize) -> Vec<String> {
     let first = settings.accounts.iter().find(|account| account.name.as_str() == of).unwrap().clone();
     let names: Vec<String> = (0..count).map(|n| format!("{of}-{n}")).collect();
     settings.accounts.extend(names.iter().map(|name| {
         let mut copy: AccountSettings = first.clone();
         copy.name = AccountId::parse(name).unwrap();
+        copy.quota_group = Some(name.clone());
         copy
     }));
     names

@@ -180,6 +180,8 @@ impl<R: RngExt> Case<'_, R> {
             }
             return self.give_up(Reason::VendorError);
         }
+        // No read can tell whether the others of the call went, so from here on "not found" may be our doing.
+        self.doubt(DoubtKind::Answered);
         if self.around.entries > 1 { self.split() } else { self.fewer_parts() }
     }
 

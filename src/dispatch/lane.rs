@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tower::{Service, ServiceBuilder, ServiceExt};
 
@@ -339,8 +340,7 @@ fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> 
         verdicts = vec![unknown; entries];
     }
     weigh(shared, lane, &loads, &verdicts);
-    let mut chance = rand::rng();
-    let call = chance.random::<u32>();
+    let call = rand::rng().random::<u32>();
     let overdrawn = lane.account.is_overdrawn();
     let now = shared.clock.now();
     let changes: Vec<Change> = loads
@@ -358,6 +358,9 @@ fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> 
                 overdrawn,
                 split: (call, if n < entries.div_ceil(2) { 'a' } else { 'b' }),
             };
+            // The same chance for all of a call: what failed together is tried again together, or an
+            // outage would turn each call of twenty into twenty.
+            let mut chance = StdRng::seed_from_u64(call.into());
             retry::judge(load, verdict, &around, &mut chance)
         })
         .collect();

@@ -200,7 +200,7 @@ pub(super) async fn deliver(
     place: OwnedSemaphorePermit,
     items: Vec<Claimed>,
 ) {
-    let (loads, mut changes) = prepare(&lane, items.clone());
+    let (loads, mut changes) = prepare(&lane, items.clone(), Some(shared.clock.now()));
     let (started_at, started) = (shared.clock.now(), shared.clock.uptime());
     let report = if loads.is_empty() {
         nothing_sent()
@@ -228,7 +228,7 @@ pub(super) async fn deliver(
 
 /// Items whose sender died: a delete may have gone out, a read does not matter.
 pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec<Claimed>) {
-    let (loads, mut changes) = prepare(lane, items.clone());
+    let (loads, mut changes) = prepare(lane, items.clone(), None);
     let (class, verdict) = match lane.operation.effect {
         Effect::Delete => (AttemptClass::Ambiguous, Verdict::Doubtful { unanswered: true }),
         Effect::Read => (AttemptClass::NotSent, Verdict::Again(Again::Resign)),
@@ -263,9 +263,9 @@ fn nothing_sent() -> CallReport {
     }
 }
 
-/// Loads for the call; items that cannot be sent end here and reach no vendor.
-fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
-    let (loads, refused) = batch::load(lane.account.provider.as_ref(), lane.operation, items);
+/// Loads for the call; items that cannot be sent (at `now`, if they are to be) end here and reach no vendor.
+fn prepare(lane: &Lane, items: Vec<Claimed>, now: Option<jiff::Timestamp>) -> (Vec<Load>, Vec<Change>) {
+    let (mut loads, refused) = batch::load(lane.account.provider.as_ref(), lane.operation, items);
     let ended = |claimed: &Claimed, ending| Change {
         key: claimed.key,
         generation: claimed.generation,
@@ -276,6 +276,11 @@ fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
         .iter()
         .map(|(claimed, refusal)| ended(claimed, super::refused(lane.account.provider.as_ref(), refusal)))
         .collect();
+    loads.retain_mut(|load| {
+        let too_late = now.and_then(|now| retry::end_overdue(load, now));
+        changes.extend(too_late.clone());
+        too_late.is_none()
+    });
     // A delete or settling read about no part at all would mean something else to the vendor.
     let (empty, loads): (Vec<Load>, Vec<Load>) = loads.into_iter().partition(|load| {
         load.carried.is_empty() && load.claimed.step.phase != crate::types::deletion::Phase::Resolve

@@ -14,7 +14,7 @@ use rand::RngExt;
 use super::batch::Load;
 use super::resolve;
 use super::settle;
-use crate::journal::{Change, Next};
+use crate::journal::{Change, Claimed, Next};
 use crate::providers::{Again, Entry, Operation, Provider, Repeat, Verdict};
 use crate::types::asset::{Facts, Standing};
 use crate::types::deletion::{Doubt, DoubtKind, ItemKey, Part, PartName, Phase, Step};
@@ -79,6 +79,33 @@ pub fn judge(load: Load, verdict: Verdict, around: &Circumstances<'_>, chance: &
     };
     let progress = worth_keeping(&case.load, &next, before.as_ref());
     Change { key, generation, progress, next }
+}
+
+/// Ends the parts whose repeat comes too late to be safe, whatever held it up: a throttled or blocked lane, or a
+/// process that was down. A change if that leaves nothing to send.
+pub fn end_overdue(load: &mut Load, now: Timestamp) -> Option<Change> {
+    if load.route.repeat == Repeat::Always || load.claimed.step.phase != Phase::Delete {
+        return None;
+    }
+    let overdue = |part: &Part| {
+        let doubt = part.doubt.as_ref().filter(|doubt| part.is_open() && doubt.kind > DoubtKind::Unclear);
+        doubt.is_some_and(|doubt| now > later(doubt.since, BRIEFLY))
+    };
+    load.progress
+        .parts
+        .iter_mut()
+        .filter(|part| overdue(part))
+        .for_each(|part| part.ending = Some(unsettled()));
+    let parts = &load.progress.parts;
+    load.carried.retain(|n| parts.get(*n).is_some_and(Part::is_open));
+    if !load.carried.is_empty() {
+        return None;
+    }
+    let Claimed { key, generation, step, accepted_at, .. } = &load.claimed;
+    // Parts that did not fit into this call have a turn of their own.
+    let others = || Next::Again { step: step.clone(), due_at: *accepted_at, counts: false };
+    let next = load.progress.ending().map_or_else(others, Next::Ended);
+    Some(Change { key: *key, generation: *generation, progress: Some(load.progress.clone()), next })
 }
 
 /// A plain item that ends at once leaves nothing to remember but its ending.
@@ -256,7 +283,7 @@ impl<R: RngExt> Case<'_, R> {
             let not_before = match doubt.kind {
                 DoubtKind::Unclear => continue,
                 DoubtKind::Answered => backed_off,
-                DoubtKind::Lost => later(doubt.since, policy.cool_down).max(now),
+                DoubtKind::Lost => later(doubt.latest, policy.cool_down).max(now),
             };
             if self.load.route.repeat == Repeat::Briefly && not_before > later(doubt.since, BRIEFLY) {
                 part.ending = Some(unsettled());
@@ -403,11 +430,13 @@ impl<R: RngExt> Case<'_, R> {
 
     /// Notes an open question on the carried parts. A graver one that was there before stays.
     fn doubt(&mut self, kind: DoubtKind) {
-        let since = self.around.now;
+        let (sent_at, latest) = (self.load.claimed.handed_out_at, self.around.now);
         for n in &self.load.carried {
             if let Some(part) = self.load.progress.parts.get_mut(*n) {
-                let graver = part.doubt.as_ref().map(|doubt| doubt.kind).filter(|known| *known > kind);
-                part.doubt = Some(Doubt { since, kind: graver.unwrap_or(kind), asked: false });
+                let before = part.doubt.as_ref();
+                let since = before.map_or(sent_at, |doubt| doubt.since);
+                let kind = before.map_or(kind, |doubt| doubt.kind.max(kind));
+                part.doubt = Some(Doubt { since, latest, kind, asked: false });
             }
         }
     }

@@ -243,8 +243,10 @@ pub struct Part {
 /// An open question about a delete that went out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// When the delete ended without telling its effect.
+    /// When the first such delete went out: what is made under the name later is another object.
     pub since: Timestamp,
+    /// When the last one ended without telling its effect.
+    pub latest: Timestamp,
     /// What is open.
     pub kind: DoubtKind,
     /// A read has been made since; what it could not settle, another will not.

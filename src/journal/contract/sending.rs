@@ -129,7 +129,7 @@ pub(in crate::journal) async fn what_is_done_never_changes(bench: &Bench) {
 
 pub(in crate::journal) async fn a_repeat_remembers_how_far_it_came(bench: &Bench) {
     let appended = bench.append(vec![sent("v1")]).await;
-    let doubt = Doubt { since: bench.now(), kind: DoubtKind::Lost, asked: false };
+    let doubt = Doubt { since: bench.now(), latest: bench.now(), kind: DoubtKind::Lost, asked: false };
     let source = Part { doubt: Some(doubt), ..Part::named(PartName::Source) };
     let progress = Progress::with_parts(vec![source, Part::named(PartName::Job("j1".to_owned()))]);
     let due_at = bench.now();

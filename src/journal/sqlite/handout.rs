@@ -26,9 +26,10 @@ const NEXT_DUE: &str = "SELECT min(due_at) FROM items INDEXED BY items_due \
     WHERE account = ?1 AND operation = ?2 AND due_at IS NOT NULL";
 const LEASED: &str = "SELECT deletion, idx FROM items INDEXED BY items_leased \
     WHERE lease_until <= ?1 ORDER BY lease_until, deletion, idx LIMIT ?2";
-const HAND_OUT: &str = "UPDATE items SET due_at = NULL, lease_until = ?3, generation = generation + 1 \
+const HAND_OUT: &str = "UPDATE items SET due_at = NULL, lease_until = ?3, generation = generation + 1, \
+    handed_out_at = coalesce(?4, handed_out_at) \
     WHERE deletion = ?1 AND idx = ?2 \
-    RETURNING deletion, idx, generation, form, name, kind, what, phase, grp, progress, calls, tries, \
+    RETURNING deletion, idx, generation, form, name, kind, what, phase, grp, progress, calls, tries, handed_out_at, \
     (SELECT text FROM words WHERE id = account) AS account, \
     (SELECT text FROM words WHERE id = operation) AS operation";
 const PARENT: &str = "SELECT id, created_at, started_at IS NULL AS new FROM deletions WHERE seq = ?1";
@@ -55,7 +56,7 @@ pub(super) fn claim(
             connection.prepare_cached(NEXT_DUE)?.query_row([account, operation], |row| row.get(0))?;
         return Ok(Claim { items: Vec::new(), next_due: next.map(rows::time).transpose()? });
     }
-    Ok(Claim { items: hand_out(connection, now, lease, &keys)?, next_due: None })
+    Ok(Claim { items: hand_out(connection, now, Some(now), lease, &keys)?, next_due: None })
 }
 
 fn due(
@@ -104,7 +105,7 @@ pub(super) fn rescue(
         }
         keys
     };
-    hand_out(connection, now, lease, &keys)
+    hand_out(connection, now, None, lease, &keys)
 }
 
 struct Parent {
@@ -112,9 +113,11 @@ struct Parent {
     accepted_at: Timestamp,
 }
 
+/// `from` is the time of a new turn; without it the item goes on with the one it was lost in.
 fn hand_out(
     connection: &Connection,
     now: Timestamp,
+    from: Option<Timestamp>,
     lease: Duration,
     keys: &[ItemKey],
 ) -> Result<Vec<Claimed>, Error> {
@@ -127,7 +130,7 @@ fn hand_out(
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(parent(connection, now, key.deletion)?),
         };
-        let mut found = update.query(params![key.deletion, key.index, until])?;
+        let mut found = update.query(params![key.deletion, key.index, until, from.map(rows::millis)])?;
         let Some(row) = found.next()? else {
             return Err(Error::Unreadable(format!("item {key:?} is in an index only")));
         };
@@ -141,6 +144,7 @@ fn hand_out(
             calls: row.get("calls")?,
             tries: row.get("tries")?,
             accepted_at: parent.accepted_at,
+            handed_out_at: rows::time(row.get("handed_out_at")?)?,
         });
         // To its end, which is where the change is made sure.
         while found.next()?.is_some() {}

@@ -28,9 +28,7 @@ pub(super) fn route(target: &Target) -> Result<Route, Refusal> {
             (first, Repeat::Briefly, vec![PartName::Source])
         }
         // A new transcode would bear the same template number (FAULTS.md, row 2).
-        What::Renditions(which) => {
-            (Some(ReadFirst::Standing), Repeat::Briefly, rendition_parts(which)?)
-        }
+        What::Renditions(which) => (Some(ReadFirst::Standing), Repeat::Briefly, rendition_parts(which)?),
         What::Snapshots(_) => {
             return unsupported("this provider deletes snapshots only together with their media");
         }

@@ -143,7 +143,8 @@ async fn all_renditions_go_and_the_video_and_its_source_stay() {
         assert!(world.sandboxes.alibaba_vod.has_source(&video));
     }
     // The one entry of an untranscoded video is its source, which nobody asked to delete.
-    let untranscoded = world.delete(&format!("{ALIBABA}/media/{}/renditions?all=true", seed::NO_TRANSCODE)).await;
+    let untranscoded =
+        world.delete(&format!("{ALIBABA}/media/{}/renditions?all=true", seed::NO_TRANSCODE)).await;
     untranscoded.is(200, "absent", None);
     assert!(world.sandboxes.alibaba_vod.has_source(seed::NO_TRANSCODE));
     world.end().await;

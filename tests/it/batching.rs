@@ -86,8 +86,7 @@ async fn a_full_call_carries_twenty_items_at_alibaba_and_one_at_tencent() {
     assert_eq!(answer.outcomes(), vec!["deleted"; 100]);
     let sizes: Vec<_> = world.at_alibaba("DeleteVideo").iter().map(|call| call.ids.len()).collect();
     assert_eq!(sizes, [20; 5]);
-    let files: Vec<String> =
-        (0..20).map(vodrm::providers::tencent::sandbox::seed::video).collect();
+    let files: Vec<String> = (0..20).map(vodrm::providers::tencent::sandbox::seed::video).collect();
     let answer = world.post_ids(TENCENT, "media", &files).await;
     assert_eq!(answer.outcomes(), vec!["deleted"; 20]);
     assert_eq!(world.at_tencent("DeleteMedia").len(), 20);
@@ -132,8 +131,7 @@ async fn any_mix_of_bad_ids_costs_at_most_thirty_nine_calls() {
         world.alibaba().set_faults(bad.iter().map(|place| poisoned(&ids[*place])).collect()).unwrap();
         let before = world.at_alibaba("DeleteVideo").len();
         let answer = world.post_ids(ALIBABA, "media", ids).await;
-        let wanted: Vec<_> =
-            (0..20).map(|n| if bad.contains(&n) { "refused" } else { "deleted" }).collect();
+        let wanted: Vec<_> = (0..20).map(|n| if bad.contains(&n) { "refused" } else { "deleted" }).collect();
         assert_eq!(answer.outcomes(), wanted, "{}", answer.body);
         let calls = world.at_alibaba("DeleteVideo").len() - before;
         assert!(calls <= 39, "{calls} calls with the bad ids at {bad:?}");

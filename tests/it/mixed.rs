@@ -28,7 +28,8 @@ async fn one_deletion_spans_both_vendors_and_answers_every_position() {
     assert_eq!(answer.outcomes(), wanted);
     let counts = &answer.body["counts"];
     assert_eq!(
-        ["total", "pending", "deleted", "absent", "refused", "busy"].map(|name| counts[name].as_u64().unwrap()),
+        ["total", "pending", "deleted", "absent", "refused", "busy"]
+            .map(|name| counts[name].as_u64().unwrap()),
         [8, 0, 3, 2, 2, 1]
     );
     assert_eq!((&answer.body["ok"], &answer.body["reason"]), (&json!(false), &json!("TICKET-1")));

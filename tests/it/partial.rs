@@ -10,13 +10,8 @@ use vodrm::providers::alibaba::sandbox::{BusyInBatch, EmptyLists, IdLists, seed}
 
 use crate::harness::{ALIBABA, World};
 
-const SPELLINGS: [IdLists; 5] = [
-    IdLists::Array,
-    IdLists::BareString,
-    IdLists::CommaString,
-    IdLists::JsonInArray,
-    IdLists::JsonString,
-];
+const SPELLINGS: [IdLists; 5] =
+    [IdLists::Array, IdLists::BareString, IdLists::CommaString, IdLists::JsonInArray, IdLists::JsonString];
 
 /// A missing id that is no other's.
 fn missing(n: u32) -> String {
@@ -34,14 +29,7 @@ async fn every_spelling_of_a_partial_answer_gives_each_position_its_own_outcome(
                 quirks.numbers_as_strings = empty_lists == EmptyLists::Omit;
             });
             let mut next = || videos.next().unwrap();
-            let ids = [
-                next(),
-                missing(1),
-                next(),
-                seed::OTHER_APPLICATION.to_owned(),
-                missing(2),
-                next(),
-            ];
+            let ids = [next(), missing(1), next(), seed::OTHER_APPLICATION.to_owned(), missing(2), next()];
             let answer = world.post_ids(ALIBABA, "media", &ids).await;
             let wanted = ["deleted", "absent", "deleted", "refused", "absent", "deleted"];
             assert_eq!(answer.outcomes(), wanted, "{id_lists:?}, {empty_lists:?}: {}", answer.body);
@@ -92,7 +80,9 @@ async fn a_batch_of_which_nothing_exists_is_absent_at_404_and_at_400() {
 async fn a_busy_video_in_a_batch_is_busy_alone_whichever_way_the_vendor_says_so() {
     let world = World::quick().await;
     let videos = world.bulk(38);
-    for (busy_in_batch, ids) in [BusyInBatch::RefuseCall, BusyInBatch::List].into_iter().zip(videos.chunks(19)) {
+    for (busy_in_batch, ids) in
+        [BusyInBatch::RefuseCall, BusyInBatch::List].into_iter().zip(videos.chunks(19))
+    {
         world.quirks(|quirks| quirks.busy_in_batch = busy_in_batch);
         let mut ids = ids.to_vec();
         ids.insert(7, seed::TRANSCODING.to_owned());

@@ -80,7 +80,11 @@ async fn named_templates_go_and_all_others_stay() {
     answer.is_deleted();
     let outcomes: Vec<_> = answer.item()["parts"].as_array().unwrap().iter().map(|p| &p["outcome"]).collect();
     assert_eq!(outcomes, ["deleted", "deleted", "absent"]);
-    assert_eq!(sent(&world), ["TranscodeFiles:100010", "TranscodeFiles:100030"], "what is not there is not sent");
+    assert_eq!(
+        sent(&world),
+        ["TranscodeFiles:100010", "TranscodeFiles:100030"],
+        "what is not there is not sent"
+    );
     let stays = left(&world, &video);
     for part in ["TranscodeFiles:100020", "TranscodeFiles:10000", "OriginalFiles:0"] {
         assert!(stays.contains(&part.to_owned()), "{part} of {stays:?}");
@@ -110,8 +114,7 @@ async fn a_family_goes_whole_and_the_others_stay() {
     ] {
         let (video, before) = (seed::video(n), left(&world, &seed::video(n)));
         renditions(&world, &video, &format!("family={family}")).await.is_deleted();
-        let wanted: Vec<_> =
-            before.into_iter().filter(|part| part.split(':').next() != Some(gone)).collect();
+        let wanted: Vec<_> = before.into_iter().filter(|part| part.split(':').next() != Some(gone)).collect();
         assert_eq!(left(&world, &video), wanted, "{family}");
     }
     renditions(&world, &seed::video(9), "family=adaptive&definition=12").await.is_deleted();

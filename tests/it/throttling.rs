@@ -46,8 +46,9 @@ async fn twice_each(of: &str, operation: &str, faults: Vec<Fault>, ids: impl Fn(
 
 #[tokio::test]
 async fn every_spelling_of_throttling_at_alibaba_costs_time_and_no_item() {
-    let mut faults: Vec<Fault> =
-        ["Throttling", "Throttling.User", "Throttling.Api", "Throttling.New"].map(|code| throttle(code, None)).into();
+    let mut faults: Vec<Fault> = ["Throttling", "Throttling.User", "Throttling.Api", "Throttling.New"]
+        .map(|code| throttle(code, None))
+        .into();
     // Since July 2026 the header on any error means throttling.
     faults.push(throttle("Throttling.User", Some(300)));
     faults.push(throttle("ServiceUnavailable", Some(200)));

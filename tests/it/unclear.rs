@@ -25,7 +25,8 @@ async fn a_missing_job_among_standing_ones_is_absent_and_the_others_go() {
         world.quirks(|quirks| quirks.bad_unit = reading);
         let video = seed::normal(n);
         let jobs = [seed::job(&video, 0), seed::job(&video, 3), "00ab".to_owned(), seed::job(&video, 5)];
-        let body = json!({"account": ALIBABA, "targets": [{"kind": "renditions", "id": video, "job_ids": jobs}]});
+        let body =
+            json!({"account": ALIBABA, "targets": [{"kind": "renditions", "id": video, "job_ids": jobs}]});
         let answer = world.post(&body).await;
         assert_eq!(answer.outcomes(), ["deleted"], "{reading:?}: {}", answer.body);
         for job in [&jobs[0], &jobs[1], &jobs[3]] {

@@ -1,44 +1,53 @@
-//! The machine's clock, whose wall time a test can move.
+//! The machine's clock, which a test can move on.
 //!
-//! Only wall time moves: waits stay as they are, so a test can let a process be
-//! down for ten minutes without spending them. The vendors' simulators go by the
-//! same clock, so signatures stay valid.
+//! Both readings move together and whoever waited for the time is woken, so a
+//! test can let a minute pass, or a process be down for ten, without spending
+//! them. The vendors' simulators go by the same clock, so signatures stay valid.
+//! What waits for a socket is not concerned: HTTP keeps the machine's own time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use vodrm::types::clock::{Clock, SystemClock};
 
 #[derive(Debug)]
 pub(crate) struct TestClock {
     system: Arc<dyn Clock>,
-    moved_ms: AtomicI64,
+    moved: watch::Sender<Duration>,
 }
 
 impl TestClock {
     pub(crate) fn start() -> Arc<Self> {
-        Arc::new(Self { system: SystemClock::start(), moved_ms: AtomicI64::new(0) })
+        Arc::new(Self { system: SystemClock::start(), moved: watch::Sender::new(Duration::ZERO) })
     }
 
-    /// Moves wall time on.
+    /// Lets time pass.
     pub(crate) fn advance(&self, by: Duration) {
-        self.moved_ms.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+        self.moved.send_modify(|moved| *moved += by);
     }
 }
 
 #[async_trait::async_trait]
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        self.system.now() + SignedDuration::from_millis(self.moved_ms.load(Ordering::Relaxed))
+        self.system.now() + SignedDuration::try_from(*self.moved.borrow()).unwrap()
     }
 
     fn uptime(&self) -> Duration {
-        self.system.uptime()
+        self.system.uptime() + *self.moved.borrow()
     }
 
     async fn sleep_until(&self, uptime: Duration) {
-        self.system.sleep_until(uptime).await;
+        let mut moved = self.moved.subscribe();
+        loop {
+            let at = uptime.saturating_sub(*moved.borrow_and_update());
+            tokio::select! {
+                () = self.system.sleep_until(at) => return,
+                // The sender lives in self, so the channel cannot close while we wait.
+                _ = moved.changed() => {}
+            }
+        }
     }
 }

@@ -98,16 +98,8 @@ impl World {
         change(&mut settings, &sandboxes);
         // A deletion must not be sent twice by the test's own client.
         let client = reqwest::Client::builder().retry(reqwest::retry::never()).no_proxy().build().unwrap();
-        let mut world = Self {
-            sandboxes,
-            clock,
-            settings,
-            running: None,
-            client,
-            sandbox_tasks,
-            sandbox_stop,
-            folder,
-        };
+        let mut world =
+            Self { sandboxes, clock, settings, running: None, client, sandbox_tasks, sandbox_stop, folder };
         world.start().await;
         world
     }
@@ -177,7 +169,13 @@ impl World {
     }
 
     /// One request; the preference is the test's own.
-    pub(crate) async fn send(&self, method: Method, path: &str, prefer: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        prefer: &str,
+        body: Option<&Value>,
+    ) -> Answer {
         let mut request = self.client.request(method, self.url(path)).header("prefer", prefer);
         if let Some(body) = body {
             request = request.json(body);
@@ -225,6 +223,17 @@ impl World {
         let answer = self.get(&format!("{}?wait=60s", accepted.location())).await;
         assert_eq!(answer.body["state"], "finished", "{}", answer.body);
         answer
+    }
+
+    /// The first item of a deletion, as soon as it is so. No wake tells of a step on an item's way: this asks
+    /// again and again, and each look is a request.
+    pub(crate) async fn until(&self, accepted: &Answer, is_so: impl Fn(&Value) -> bool) -> Value {
+        let look = async || self.get(accepted.location()).await.nth(0).clone();
+        let mut item = look().await;
+        while !is_so(&item) {
+            item = look().await;
+        }
+        item
     }
 
     /// The attempts of an item: the receipt's calls.

@@ -24,10 +24,12 @@ use crate::guard::caller::Scope;
 use crate::journal::{DeletionFilter, DeletionRow, ItemFilter, ItemRow};
 use crate::types::deletion::{DeletionId, DeletionState, ItemKey, ItemState};
 use crate::types::outcome::Outcome;
-use crate::types::target::AccountId;
+use crate::types::target::{AccountId, Target};
 
 /// Most items that stand inside a deletion.
 pub const MAX_INLINE_ITEMS: u64 = 1_000;
+/// Waiting items that are looked at to tell whether a blocked lane holds a deletion up.
+const WAITING_SAMPLE: usize = 100;
 /// When to look again at work that goes on.
 pub const LOOK_AGAIN_S: u64 = 2;
 
@@ -95,7 +97,7 @@ async fn wait(api: &Api, id: &DeletionId, watch: &mut Watch, time: Duration) -> 
     loop {
         // Subscribed before looking: an end between the two wakes us.
         let row = read(api, id).await?;
-        if row.state == DeletionState::Finished || time.is_zero() || !blocked(api, &row).is_empty() {
+        if row.state == DeletionState::Finished || time.is_zero() || !blocked(api, &row).await?.is_empty() {
             return Ok(row);
         }
         tokio::select! {
@@ -112,12 +114,24 @@ async fn read(api: &Api, id: &DeletionId) -> Result<DeletionRow, Problem> {
     row.ok_or_else(|| Problem::not_found("there is no such deletion"))
 }
 
-fn blocked(api: &Api, row: &DeletionRow) -> Vec<(AccountId, &'static str)> {
-    if row.state == DeletionState::Finished {
-        return Vec::new();
+/// The accounts whose blocked lanes hold up items of this deletion, as far as its first waiting items tell.
+async fn blocked(api: &Api, row: &DeletionRow) -> Result<Vec<(AccountId, &'static str)>, Problem> {
+    let is_blocked =
+        |id: &AccountId| api.dispatch.account(id).is_some_and(|account| account.blocked.is_some());
+    if row.state == DeletionState::Finished || !row.accounts.iter().any(is_blocked) {
+        return Ok(Vec::new());
     }
-    let reason = |account: &AccountId| api.dispatch.account(account)?.blocked;
-    row.accounts.iter().filter_map(|account| Some((account.clone(), reason(account)?.as_str()))).collect()
+    let waiting = ItemFilter { state: Some(ItemState::Pending), ..ItemFilter::default() };
+    let waiting = api.dispatch.journal().items(row.seq, waiting, WAITING_SAMPLE).await?;
+    let mut accounts: Vec<(AccountId, &'static str)> = Vec::new();
+    for target in waiting.iter().map(|item| &item.wanted.target) {
+        if let Some(reason) = api.dispatch.blocks(target)
+            && accounts.iter().all(|(known, _)| *known != target.account)
+        {
+            accounts.push((target.account.clone(), reason.as_str()));
+        }
+    }
+    Ok(accounts)
 }
 
 async fn describe(api: &Api, row: &DeletionRow) -> Result<DeletionBody, Problem> {
@@ -127,7 +141,7 @@ async fn describe(api: &Api, row: &DeletionRow) -> Result<DeletionBody, Problem>
     } else {
         None
     };
-    Ok(DeletionBody::new(row, items.as_deref(), &blocked(api, row)))
+    Ok(DeletionBody::new(row, items.as_deref(), &blocked(api, row).await?))
 }
 
 /// An answer about an accepted deletion, with the headers that tell where and how it goes on.
@@ -161,29 +175,36 @@ pub(super) fn answer(
 pub(super) async fn wait_for_item(
     api: &Api,
     accepted: &mut Accepted,
-    account: &AccountId,
+    target: &Target,
     time: Duration,
 ) -> Result<ItemRow, Problem> {
     let time_is_up = tokio::time::sleep(time);
     tokio::pin!(time_is_up);
-    let is_blocked = || api.dispatch.account(account).is_some_and(|account| account.blocked.is_some());
-    let mut waited_enough = accepted.finished || time.is_zero() || is_blocked();
+    let is_blocked = || api.dispatch.blocks(target).is_some();
+    let mut is_over = accepted.finished || time.is_zero();
+    let mut look_now = is_over || is_blocked();
     loop {
-        if !waited_enough {
+        if !look_now {
             tokio::select! {
                 () = accepted.watch.woken() => {}
-                () = &mut time_is_up => waited_enough = true,
-                () = api.dispatch.stopping() => waited_enough = true,
+                () = &mut time_is_up => is_over = true,
+                () = api.dispatch.stopping() => is_over = true,
             }
-            waited_enough |= is_blocked();
         }
         let rows = api.dispatch.journal().items(accepted.seq, ItemFilter::default(), 1).await?;
         let Some(row) = rows.into_iter().next() else {
             return Err(Problem::new("internal", "the journal lost sight of an item it had accepted"));
         };
-        if waited_enough || row.state == ItemState::Done {
+        let is_decided = match row.state {
+            ItemState::Done => true,
+            // Its call is under way, so its outcome may still come, whatever closed the gate meanwhile.
+            ItemState::Sending => false,
+            ItemState::Pending => is_blocked(),
+        };
+        if is_over || is_decided {
             return Ok(row);
         }
+        look_now = false;
     }
 }
 
@@ -267,7 +288,10 @@ pub async fn list(
     let filter = if api.callers.is_open() { DeletionFilter { visible: None, ..filter } } else { filter };
     let rows = api.dispatch.journal().deletions(filter, size + 1).await?;
     let (rows, next_page_token) = page(rows, size, |row| paging::write(row.seq));
-    let items = rows.iter().map(|row| DeletionBody::new(row, None, &blocked(&api, row))).collect();
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        items.push(DeletionBody::new(row, None, &blocked(&api, row).await?));
+    }
     Ok(Json(DeletionPage { items, next_page_token }))
 }
 

@@ -41,16 +41,16 @@ async fn delete(api: Api, single: Single, what: Reading<What>) -> Result<Respons
     let (if_absent, reason) = request::delete_query(&mut query)?;
     query.end()?;
     let id = media_id(&single.id)?;
-    let target = Target { account: account.clone(), name: Name::Id(id), what };
+    let target = Target { account, name: Name::Id(id), what };
     let request = Request {
         requested_by: single.who.0.name.clone(),
         reason,
         if_absent,
-        wanted: vec![Wanted { target, label: None }],
+        wanted: vec![Wanted { target: target.clone(), label: None }],
         waits: !patience.is_async,
     };
     let mut accepted = api.dispatch.submit(request).await.map_err(of_one_target)?;
-    let row = wait_for_item(&api, &mut accepted, &account, patience.wait).await?;
+    let row = wait_for_item(&api, &mut accepted, &target, patience.wait).await?;
     let item = ItemBody::from(&row);
     Ok(match item.ok {
         None => answer(StatusCode::ACCEPTED, &accepted.id, &patience, Json(item)),

@@ -222,8 +222,12 @@ pub(super) async fn deliver(
         vendor_code: report.code.clone(),
         request_id: report.request_id.clone(),
     };
-    changes.extend(judge(&shared, &lane, loads, report));
+    let (judged, blocked) = judge(&shared, &lane, loads, report);
+    changes.extend(judged);
     finish(&shared, &items, call, changes).await;
+    if blocked {
+        shared.wakes.wake_all();
+    }
 }
 
 /// Items whose sender died: a delete may have gone out, a read does not matter.
@@ -247,7 +251,7 @@ pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec
         request_id: None,
     };
     tracing::warn!(lane = %lane.id, items = items.len(), class = class.as_str(), "items of a dead sender were taken back");
-    changes.extend(judge(shared, lane, loads, report));
+    changes.extend(judge(shared, lane, loads, report).0);
     finish(shared, &items, call, changes).await;
 }
 
@@ -331,8 +335,8 @@ fn tell(shared: &Shared, lane: &Lane, loads: &[Load], report: &CallReport, durat
     }
 }
 
-/// The changes of a call's items, and what it says of the account.
-fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> Vec<Change> {
+/// The changes of a call's items, and whether it met a gate that is closed now.
+fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> (Vec<Change>, bool) {
     let entries = loads.len();
     let mut verdicts = report.verdicts;
     if verdicts.len() != entries {
@@ -344,7 +348,7 @@ fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> 
         };
         verdicts = vec![unknown; entries];
     }
-    weigh(shared, lane, &loads, &verdicts);
+    let blocked = weigh(shared, lane, &loads, &verdicts);
     let call = rand::rng().random::<u32>();
     let overdrawn = lane.account.is_overdrawn();
     let now = shared.clock.now();
@@ -370,23 +374,29 @@ fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> 
         })
         .collect();
     lane.account.settle_budget(&changes);
-    changes
+    (changes, blocked)
 }
 
-/// Closes a gate if the verdicts say that the account, not an item, is at fault.
-fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) {
+/// Closes a gate if the verdicts say that the account, not an item, is at fault; whether they say so.
+fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) -> bool {
+    let mut blocked = false;
     for (load, verdict) in loads.iter().zip(verdicts) {
         match verdict {
-            Verdict::Fault(reason) => shared.block(&lane.account.gate, &lane.id, *reason),
+            Verdict::Fault(reason) => {
+                shared.block(&lane.account.gate, &lane.id, *reason);
+                blocked = true;
+            }
             Verdict::NotOk { maybe_account: true, .. } if loads.len() == 1 => {
                 if lane.gate.strike(load.claimed.target.name.as_str()) {
                     shared.block(&lane.gate, &lane.id, crate::providers::LaneReason::Forbidden);
+                    blocked = true;
                 }
             }
             Verdict::Deleted | Verdict::Absent | Verdict::Facts(_) => lane.gate.succeeded(),
             Verdict::NotOk { .. } | Verdict::Unclear | Verdict::Doubtful { .. } | Verdict::Again(_) => {}
         }
     }
+    blocked
 }
 
 /// Records, for as long as it takes: what a call did must not be forgotten.

@@ -74,7 +74,7 @@ use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, LaneId};
 use crate::types::metrics::{LaneLabels, Metrics};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
-use crate::types::target::{AccountId, Kind, MediaId, OperationName};
+use crate::types::target::{AccountId, Kind, MediaId, OperationName, Target};
 
 /// How long a caller's own read waits for permits and the vendor.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
@@ -341,6 +341,12 @@ impl Dispatch {
         })
     }
 
+    /// Why a target of this kind would wait behind a blocked lane, if it would.
+    #[must_use]
+    pub fn blocks(&self, target: &Target) -> Option<LaneReason> {
+        self.shared.blocks(target)
+    }
+
     /// Probes a blocked account now and opens it if the probe goes through.
     pub async fn unblock(&self, id: &AccountId) -> Option<AccountView> {
         let account = self.shared.accounts.get(id)?;
@@ -384,11 +390,19 @@ impl Shared {
         account.gate.blocked().is_some() || self.lanes_of(account).any(|lane| lane.gate.blocked().is_some())
     }
 
-    /// Closes a gate, says so once, and wakes those who wait behind it.
+    /// Whether a lane that this target needs before or for its delete is blocked.
+    fn blocks(&self, target: &Target) -> Option<LaneReason> {
+        let route = self.accounts.get(&target.account)?.provider.route(target).ok()?;
+        let operations = [route.resolve.map(|(read, _)| read), Some(route.delete)];
+        let lanes = operations.into_iter().flatten().filter_map(|o| self.lane(&target.account, o.name));
+        lanes.filter_map(|lane| lane.blocked()).map(|blocked| blocked.reason).next()
+    }
+
+    /// Closes a gate and says so once. Whoever closes it wakes those who wait behind it, but only after the
+    /// call's own items are recorded: their outcome may be what somebody waits for.
     fn block(&self, gate: &Gate, lane: &LaneId, reason: LaneReason) {
         if gate.close(reason, self.clock.now()) {
             tracing::error!(%lane, reason = reason.as_str(), "blocked: nothing is sent until a probe goes through");
-            self.wakes.wake_all();
         }
     }
 
@@ -433,6 +447,7 @@ impl Shared {
                 Some(Verdict::Absent) => facts = facts.and(Facts::only(Standing::Missing)),
                 Some(Verdict::Fault(reason)) => {
                     self.block(&account.gate, &lane.id, reason);
+                    self.wakes.wake_all();
                     return Err(ReadError::Blocked(reason));
                 }
                 // The first read tells whether it stands; what the others cannot tell is left out.

@@ -206,16 +206,8 @@ fn refuse_blocked(shared: &Shared, wanted: &[Wanted], starts: &[Start]) -> Resul
         if matches!(start, Start::Ended(_) | Start::Follows { .. }) {
             continue;
         }
-        let account = &one.target.account;
-        let Some(route) = shared.accounts.get(account).and_then(|a| a.provider.route(&one.target).ok())
-        else {
-            continue;
-        };
-        let operations = [Some(route.delete), route.resolve.map(|(read, _)| read)];
-        for operation in operations.into_iter().flatten() {
-            if let Some(blocked) = shared.lane(account, operation.name).and_then(|lane| lane.blocked()) {
-                return Err(SubmitError::Blocked { account: account.clone(), reason: blocked.reason });
-            }
+        if let Some(reason) = shared.blocks(&one.target) {
+            return Err(SubmitError::Blocked { account: one.target.account.clone(), reason });
         }
     }
     Ok(())

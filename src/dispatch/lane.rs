@@ -150,34 +150,52 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Arc<Lane>) {
         tokio::select! { biased; () = stop.cancelled() => return, () = work => {} }
         // Until nothing is due any more, one permit after the other.
         due = loop {
-            let claimed = tokio::select! {
+            let (client, place) = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                claimed = next(&shared, &lane) => claimed,
+                ready = ready(&shared, &lane) => ready,
             };
-            match claimed {
+            // Never cut off: what the journal hands out must be sent, or a stop in order would leave in doubt
+            // what no call was made for.
+            match hand_out(&shared, &lane, client, place).await {
                 Ok(None) => {}
                 Ok(Some(due)) => break due,
-                Err(pause) => shared.clock.sleep(pause).await,
+                Err(pause) => {
+                    tokio::select! { () = stop.cancelled() => return, () = shared.clock.sleep(pause) => {} }
+                }
             }
         };
     }
 }
 
-/// Waits for a permit and sends what is due: `None` if something was sent, else
-/// when the lane must be looked at again at the latest.
-async fn next(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Result<Option<Option<jiff::Timestamp>>, Duration> {
-    lane.account.gate.opened().await;
-    lane.gate.opened().await;
-    let Ok(place) = Arc::clone(&lane.calls).acquire_owned().await else { return Ok(Some(None)) };
-    let mut client = lane.client();
-    let asked = shared.clock.uptime();
-    let Ok(_) = client.ready().await;
-    let waited = shared.clock.uptime().saturating_sub(asked);
-    shared.metrics.permit_wait_seconds.get_or_create(&lane.labels()).observe(waited.as_secs_f64());
-    if lane.blocked().is_some() {
-        return Ok(None);
+/// Waits for an open gate, a place to call from and a permit.
+async fn ready(shared: &Shared, lane: &Lane) -> (Quota<VendorClient>, OwnedSemaphorePermit) {
+    loop {
+        lane.account.gate.opened().await;
+        lane.gate.opened().await;
+        let Ok(place) = Arc::clone(&lane.calls).acquire_owned().await else {
+            // Nobody closes the semaphore, which lives in the lane.
+            return std::future::pending().await;
+        };
+        let mut client = lane.client();
+        let asked = shared.clock.uptime();
+        let Ok(_) = client.ready().await;
+        let waited = shared.clock.uptime().saturating_sub(asked);
+        shared.metrics.permit_wait_seconds.get_or_create(&lane.labels()).observe(waited.as_secs_f64());
+        if lane.blocked().is_none() {
+            return (client, place);
+        }
     }
+}
+
+/// Sends what is due: `None` if something was sent, else when the lane must be
+/// looked at again at the latest.
+async fn hand_out(
+    shared: &Arc<Shared>,
+    lane: &Arc<Lane>,
+    client: Quota<VendorClient>,
+    place: OwnedSemaphorePermit,
+) -> Result<Option<Option<jiff::Timestamp>>, Duration> {
     let claim =
         shared.journal.claim(&lane.id, lane.operation.items_per_call, LEASE).await.map_err(|error| {
             shared.journal_failed(&error);

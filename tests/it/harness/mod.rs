@@ -49,7 +49,8 @@ pub(crate) struct World {
     client: reqwest::Client,
     sandbox_tasks: TaskTracker,
     sandbox_stop: CancellationToken,
-    folder: TempDir,
+    /// Removed with the world.
+    _folder: TempDir,
 }
 
 struct Running {
@@ -154,11 +155,6 @@ impl World {
 
     pub(crate) fn journal_path(&self) -> PathBuf {
         self.settings.store.path.clone()
-    }
-
-    /// A path for a file of the test's own.
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     // HTTP.

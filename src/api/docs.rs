@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 
 use super::problem::{CODES, PROBLEM_JSON, Problem, ProblemBody};
 use super::{Api, health};
-use crate::providers::LaneReason;
 use crate::providers::registry::PROVIDERS;
 
 /// The file at the project's root.
@@ -106,10 +105,8 @@ fn tighten(document: &mut Document) {
             "SnapshotsTarget" => add(object, vec![json!({"oneOf": [{"required": ["types"]}, everything]})]),
             "ImageTarget" => add(object, vec![one_name("url")]),
             "Problem" => list(object, "code", CODES.iter().map(|(code, ..)| json!(code)).collect()),
-            "Account" | "Lane" => {
-                let reasons = LaneReason::ALL.iter().map(|reason| json!(reason.as_str()));
-                list(object, "reason", reasons.chain([Value::Null]).collect());
-                list(object, "provider", PROVIDERS.iter().map(|listed| json!(listed.name)).collect());
+            "Account" => {
+                list(object, "provider", PROVIDERS.iter().map(|listed| json!(listed.name)).collect())
             }
             _ => {}
         }

@@ -106,7 +106,7 @@ fn tighten(document: &mut Document) {
             "ImageTarget" => add(object, vec![one_name("url")]),
             "Problem" => list(object, "code", CODES.iter().map(|(code, ..)| json!(code)).collect()),
             "Account" => {
-                list(object, "provider", PROVIDERS.iter().map(|listed| json!(listed.name)).collect())
+                list(object, "provider", PROVIDERS.iter().map(|listed| json!(listed.name)).collect());
             }
             _ => {}
         }

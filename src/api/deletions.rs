@@ -126,7 +126,7 @@ fn blocked(api: &Api, row: &DeletionRow) -> Vec<(AccountId, &'static str)> {
     if row.state == DeletionState::Finished {
         return Vec::new();
     }
-    let reason = |account: &AccountId| api.dispatch.account(account)?.blocked;
+    let reason = |account: &AccountId| api.dispatch.blocked(account);
     row.accounts.iter().filter_map(|account| Some((account.clone(), reason(account)?.as_str()))).collect()
 }
 

@@ -1,6 +1,6 @@
 //! The contract in machine-readable form, and its rendered page.
 //!
-//! `openapi.yaml` is made from the handlers' own annotations ([`document`]) and a
+//! `openapi.yaml` is made from the handlers' own annotations (`document`) and a
 //! test holds the file at the project's root against it; what is served is that
 //! file. The statuses of a route come from the closed list of problems.
 

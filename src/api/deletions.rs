@@ -233,7 +233,7 @@ async fn visible(api: &Api, who: &Who, id: &str) -> Result<DeletionRow, Problem>
     operation_id = "getDeletion",
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
-        ("wait" = Option<String>, Query, description = "Wait up to this long (at most 60s) for the end", example = "30s")
+        ("wait" = Option<String>, Query, nullable = false, pattern = "^[0-9]+(ms|s|m|h|d)$", description = "Wait up to this long (at most 60s) for the end", example = "30s")
     ),
     responses((status = 200, description = "The deletion", body = DeletionBody), ReadProblems)
 )]
@@ -264,11 +264,11 @@ pub async fn show(
     tag = "deletions",
     operation_id = "listDeletions",
     params(
-        ("account" = Option<String>, Query, description = "Only those that touch this account"),
+        ("account" = Option<String>, Query, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", description = "Only those that touch this account"),
         ("state" = Option<super::response::DeletionStateWord>, Query, description = "Only those in this state"),
         ("requested_by" = Option<String>, Query, description = "Only those of this caller"),
-        ("since" = Option<String>, Query, description = "Only those accepted at or after this time", example = "2026-11-20T00:00:00Z"),
-        ("until" = Option<String>, Query, description = "Only those accepted before this time"),
+        ("since" = Option<String>, Query, nullable = false, format = DateTime, description = "Only those accepted at or after this time", example = "2026-11-20T00:00:00Z"),
+        ("until" = Option<String>, Query, nullable = false, format = DateTime, description = "Only those accepted before this time"),
         super::docs::PageParams
     ),
     responses((status = 200, description = "A page of deletions", body = DeletionPage), ReadProblems)
@@ -379,7 +379,7 @@ pub async fn item(
     operation_id = "findItems",
     params(
         ("account" = String, Query, description = "The account"),
-        ("id" = String, Query, description = "The asset's id, reference id or URL, as it was asked for"),
+        ("id" = String, Query, min_length = 1, max_length = 2048, description = "The asset's id, reference id or URL, as it was asked for"),
         super::docs::PageParams
     ),
     responses((status = 200, description = "A page of items", body = ItemPage), ReadProblems)

@@ -37,7 +37,7 @@ async fn a_thousand_single_deletes_at_once_take_at_most_sixty_calls() {
 
 #[tokio::test]
 async fn a_lone_delete_waits_for_nobody() {
-    let world = World::by_default().await;
+    let mut world = World::by_default().await;
     let ids = world.bulk(2);
     let hang = FaultRule::once(Fault::Hang { after_effect: true }).for_id(&ids[0]);
     world.alibaba().set_faults(vec![hang]).unwrap();
@@ -47,6 +47,8 @@ async fn a_lone_delete_waits_for_nobody() {
     let answer = world.delete(&format!("{ALIBABA}/media/{}", ids[1])).await;
     answer.is_deleted();
     assert_eq!(world.at_alibaba("DeleteVideo")[1].ids, [ids[1].clone()]);
+    // Nobody waits for the hanging call either.
+    world.crash().await;
     world.end().await;
 }
 

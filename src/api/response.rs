@@ -832,7 +832,7 @@ impl From<&LaneView> for LaneBody {
         Self {
             operation: lane.operation,
             state: if lane.blocked.is_some() { LaneStateWord::Blocked } else { LaneStateWord::Ok },
-            reason: lane.blocked.map(crate::providers::LaneReason::as_str),
+            reason: lane.blocked.map(crate::types::outcome::LaneReason::as_str),
             qps: lane.bucket.full.qps,
             share: lane.bucket.full.share,
             rate_now: lane.bucket.rate_now,
@@ -874,7 +874,7 @@ impl From<&AccountView> for AccountBody {
             region: account.region.clone(),
             kinds: account.kinds,
             state: if account.blocked.is_some() { LaneStateWord::Blocked } else { LaneStateWord::Ok },
-            reason: account.blocked.map(crate::providers::LaneReason::as_str),
+            reason: account.blocked.map(crate::types::outcome::LaneReason::as_str),
             lanes: account.lanes.iter().map(LaneBody::from).collect(),
         }
     }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::providers::LaneReason;
+use crate::types::outcome::LaneReason;
 
 /// Different items that must be forbidden in a row, with no success between
 /// them, before the lane is taken to be forbidden as a whole (API.md, Lane or item).

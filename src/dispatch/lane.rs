@@ -484,7 +484,7 @@ fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) {
             Verdict::Fault(reason) => shared.block(&lane.account.gate, &lane.id, *reason),
             Verdict::NotOk { maybe_account: true, .. } if loads.len() == 1 => {
                 if lane.gate.strike(load.claimed.target.name.as_str()) {
-                    shared.block(&lane.gate, &lane.id, crate::providers::LaneReason::Forbidden);
+                    shared.block(&lane.gate, &lane.id, crate::types::outcome::LaneReason::Forbidden);
                 }
             }
             Verdict::Deleted | Verdict::Absent | Verdict::Facts(_) => lane.gate.succeeded(),

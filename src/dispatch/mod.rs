@@ -68,11 +68,12 @@ use retry::Policy;
 use wake::{Wakes, Watch};
 
 use crate::journal::{self, Change, Journal, Next, Rescue};
-use crate::providers::{self, LaneReason, Provider, Refusal, Verdict};
+use crate::providers::{self, Provider, Refusal, Verdict};
 use crate::types::asset::{Facts, Standing};
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, LaneId};
 use crate::types::metrics::{LaneLabels, Metrics};
+use crate::types::outcome::LaneReason;
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 use crate::types::target::{AccountId, Kind, MediaId, OperationName};
 
@@ -368,6 +369,11 @@ impl Dispatch {
             () = self.shared.clock.sleep(READ_PATIENCE) => Err(ReadError::TooLate),
         }
     }
+}
+
+/// The providers that accounts can have.
+pub fn provider_names() -> impl Iterator<Item = &'static str> {
+    providers::registry::PROVIDERS.iter().map(|listed| listed.name)
 }
 
 /// The ending of an item that a provider refuses to serve.

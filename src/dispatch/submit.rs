@@ -17,8 +17,9 @@ use super::quota::{Quota, VendorClient};
 use super::wake::Watch;
 use super::{Dispatch, Shared};
 use crate::journal::{self, NewDeletion, NewItem, Start};
-use crate::providers::{Entry, LaneReason, Operation, Refusal};
+use crate::providers::{Entry, Operation, Refusal};
 use crate::types::deletion::{DeletionId, DeletionSeq, IfAbsent, LaneId, Phase, Step, Wanted};
+use crate::types::outcome::LaneReason;
 use crate::types::target::{AccountId, Name, OperationName, Target};
 
 /// Longest `Retry-After` that a full queue answers with.

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 
 use crate::types::asset::Facts;
 use crate::types::deletion::PartName;
-use crate::types::outcome::{AttemptClass, ItemError, Outcome, Reason};
+use crate::types::outcome::{AttemptClass, ItemError, LaneReason, Outcome, Reason};
 use crate::types::target::{Kind, MediaId, Name, Target};
 
 /// The one list of providers.
@@ -164,52 +164,6 @@ pub enum Again {
     Unlisted,
     /// The key was refreshed or the clock corrected; signing again should do. Does not count as a try.
     Resign,
-}
-
-/// What is wrong with an account, not with an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LaneReason {
-    /// The vendor does not accept the key or its signature.
-    BadCredentials,
-    /// The temporary credentials have expired and no newer ones are at hand.
-    ExpiredCredentials,
-    /// The service is not activated for the account.
-    NotActivated,
-    /// The account is overdue or suspended.
-    Suspended,
-    /// The sub-application is wrong.
-    WrongSubApplication,
-    /// The clocks are too far apart and correcting ours did not help.
-    ClockSkew,
-    /// Several different items in a row were forbidden.
-    Forbidden,
-}
-
-impl LaneReason {
-    /// All reasons.
-    pub const ALL: [LaneReason; 7] = [
-        LaneReason::BadCredentials,
-        LaneReason::ExpiredCredentials,
-        LaneReason::NotActivated,
-        LaneReason::Suspended,
-        LaneReason::WrongSubApplication,
-        LaneReason::ClockSkew,
-        LaneReason::Forbidden,
-    ];
-
-    /// The stable word that callers see.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LaneReason::BadCredentials => "bad_credentials",
-            LaneReason::ExpiredCredentials => "expired_credentials",
-            LaneReason::NotActivated => "not_activated",
-            LaneReason::Suspended => "suspended",
-            LaneReason::WrongSubApplication => "wrong_sub_application",
-            LaneReason::ClockSkew => "clock_skew",
-            LaneReason::Forbidden => "forbidden",
-        }
-    }
 }
 
 /// What one call says of one entry.

@@ -179,7 +179,7 @@ fn closed_lists_are_those_of_the_code() {
     assert_eq!(words(&schemas["Outcome"]), outcomes);
     let kinds = vodrm::types::target::Kind::ALL.map(vodrm::types::target::Kind::as_str);
     assert_eq!(words(&schemas["Kind"]), kinds);
-    let blocks = vodrm::providers::LaneReason::ALL.map(vodrm::providers::LaneReason::as_str);
+    let blocks = vodrm::types::outcome::LaneReason::ALL.map(vodrm::types::outcome::LaneReason::as_str);
     assert_eq!(words(&schemas["LaneReason"]), blocks);
     assert_eq!(words(&schemas["Account"]["properties"]["provider"]), ["alibaba", "tencent"]);
     // Every code is the answer of some route; 404, 405 and their like belong to all.

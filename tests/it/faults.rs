@@ -88,8 +88,8 @@ struct Column {
     target: fn(u32) -> Value,
 }
 
-/// Every fault of the list once, each for a target of its own, from the `first`-th on.
-async fn play(column: &Column, faults: Vec<Fault>, inferred: bool, first: u32, set_up: impl Fn(&World)) {
+/// Every fault of the list once, each for a target of its own.
+async fn play(column: &Column, faults: Vec<Fault>, inferred: bool, set_up: impl Fn(&World)) {
     let mut names = Vec::new();
     let count = faults.len();
     let world = World::with(|settings, sandboxes| {
@@ -100,11 +100,11 @@ async fn play(column: &Column, faults: Vec<Fault>, inferred: bool, first: u32, s
     world.bulk(100);
     set_up(&world);
     let target = |(n, account): (u32, &String)| {
-        let mut target = (column.target)(first + n);
+        let mut target = (column.target)(n);
         target["account"] = json!(account);
         target
     };
-    let targets: Vec<Value> = (0..).zip(&names).map(target).collect();
+    let targets: Vec<Value> = (1..).zip(&names).map(target).collect();
     let rules = faults.iter().zip(&targets).map(|(fault, target)| {
         let id = target["id"].as_str().unwrap();
         FaultRule::once(fault.clone()).for_operation(column.operation).for_id(id)
@@ -124,8 +124,7 @@ async fn play(column: &Column, faults: Vec<Fault>, inferred: bool, first: u32, s
 }
 
 async fn both(column: Column, faults: fn(bool) -> Vec<Fault>) {
-    play(&column, faults(true), true, 1, |_| {}).await;
-    play(&column, faults(false), false, 1, |_| {}).await;
+    tokio::join!(play(&column, faults(true), true, |_| {}), play(&column, faults(false), false, |_| {}));
 }
 
 fn media(n: u32) -> Value {
@@ -207,10 +206,12 @@ async fn a_copy_that_no_read_shows_is_settled_by_the_repeat() {
     let tells = |world: &World| {
         world.switches(|switches| switches.absent_part = AbsentPart::ResourceNotFound);
     };
-    play(&column, at_tencent(true), true, 1, tells).await;
-    play(&column, at_tencent(false), false, 1, tells).await;
-    // A vendor that accepts the delete of what is gone has said so of this very id.
-    play(&column, at_tencent(true), false, 1, |_| {}).await;
+    tokio::join!(
+        play(&column, at_tencent(true), true, tells),
+        play(&column, at_tencent(false), false, tells),
+        // A vendor that accepts the delete of what is gone has said so of this very id.
+        play(&column, at_tencent(true), false, |_| {})
+    );
 }
 
 #[tokio::test]

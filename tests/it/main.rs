@@ -5,6 +5,8 @@
 //! One binary, so that it links once; files by behaviour. `harness` has the
 //! world that a test lives in and the checker that looks at it afterwards.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the place tells why")]
+
 mod harness;
 
 mod alibaba_kinds;

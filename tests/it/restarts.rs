@@ -4,6 +4,8 @@
 //! that worked is inferred, one that did not is repeated, and nothing is lost. An
 //! end in order leaves nothing doubtful at all.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use vodrm::providers::alibaba::sandbox::seed as a;
 use vodrm::providers::tencent::sandbox::seed as t;
@@ -158,5 +160,23 @@ async fn a_deletion_and_its_receipts_are_the_same_after_a_restart() {
     world.crash().await;
     world.start().await;
     assert_eq!((world.get(answer.location()).await.body, world.calls_of(&answer, 2).await), before);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_sender_that_outlived_its_lease_changes_nothing_any_more() {
+    let mut world = World::quick().await;
+    // The effect comes at once, the answer after the lease has passed to another.
+    let slow = Fault::Delay { ms: 2_000, late_effect: false };
+    world.alibaba().set_faults(vec![FaultRule::once(slow).for_operation("DeleteVideo")]).unwrap();
+    let accepted = world.delete_async(&format!("{ALIBABA}/media/{}", a::NORMAL)).await;
+    world.alibaba().wait_for_calls(1).await;
+    world.clock.advance(Duration::from_secs(40));
+    let finished = world.finished(&accepted).await;
+    let item = finished.nth(0);
+    assert_eq!((&item["outcome"], &item["confirmation"]), (&json!("deleted"), &json!("inferred")), "{item}");
+    // An end in order waits for the late record.
+    world.restart().await;
+    assert_eq!(world.get(accepted.location()).await.nth(0), item);
     world.end().await;
 }

@@ -10,8 +10,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::journal::Claimed;
-use crate::providers::{Call, CallReport, Effect, LaneReason, ReadFirst, Refusal, Route};
+use crate::providers::{Call, CallReport, Effect, ReadFirst, Refusal, Route};
 use crate::types::deletion::{DeletionId, PartName};
+use crate::types::outcome::LaneReason;
 use crate::types::target::{AccountId, Kind, MediaId, Name, OperationName, Target, What};
 
 static DELETE: Operation = Operation {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::providers::LaneReason;
+use crate::types::outcome::LaneReason;
 
 /// After a quota per minute is used up.
 const MINUTE: Duration = Duration::from_mins(1);

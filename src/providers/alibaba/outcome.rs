@@ -13,8 +13,9 @@ use super::codes::{Meaning, Thing, meaning};
 use super::reads;
 use super::wire::{self, Action, Ask};
 use crate::providers::transport::SendError;
-use crate::providers::{Again, Call, CallReport, LaneReason, Verdict};
+use crate::providers::{Again, Call, CallReport, Verdict};
 use crate::types::asset::{Facts, Source, Standing};
+use crate::types::outcome::LaneReason;
 use crate::types::outcome::{AttemptClass, ItemError, Outcome, Reason};
 use crate::types::target::What;
 

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use crate::providers::LaneReason;
-use crate::providers::LaneReason::{
+use crate::types::outcome::LaneReason;
+use crate::types::outcome::LaneReason::{
     BadCredentials, ExpiredCredentials, NotActivated, Suspended, WrongSubApplication,
 };
 

@@ -14,8 +14,9 @@ use super::codes::Meaning::{
 };
 use super::codes::meaning;
 use super::facts;
-use crate::providers::{Again, Call, CallReport, Effect, Entry, LaneReason, Verdict};
+use crate::providers::{Again, Call, CallReport, Effect, Entry, Verdict};
 use crate::types::asset::{Facts, Standing};
+use crate::types::outcome::LaneReason;
 use crate::types::outcome::{AttemptClass, ItemError, Outcome, Reason};
 use crate::types::target::{MediaId, Name};
 

@@ -10,11 +10,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::providers::{Again, LaneReason, ReadFirst, Verdict};
+use crate::providers::{Again, ReadFirst, Verdict};
 use crate::types::asset::Standing;
 use crate::types::clock::ManualClock;
 use crate::types::deletion::PartName;
 use crate::types::outcome::AttemptClass;
+use crate::types::outcome::LaneReason;
 
 fn clock() -> Arc<dyn Clock> {
     ManualClock::at("2026-03-01T00:00:00Z".parse().unwrap())

@@ -16,11 +16,27 @@ use vodrm::types::clock::{Clock, SystemClock};
 pub(crate) struct TestClock {
     system: Arc<dyn Clock>,
     moved: watch::Sender<Duration>,
+    /// The moment at which time stands still, if it does.
+    stopped: watch::Sender<Option<Duration>>,
 }
 
 impl TestClock {
     pub(crate) fn start() -> Arc<Self> {
-        Arc::new(Self { system: SystemClock::start(), moved: watch::Sender::new(Duration::ZERO) })
+        Arc::new(Self {
+            system: SystemClock::start(),
+            moved: watch::Sender::new(Duration::ZERO),
+            stopped: watch::Sender::new(None),
+        })
+    }
+
+    /// Uptime stands still: no permit comes and no wait ends until it goes on.
+    pub(crate) fn stop(&self) {
+        self.stopped.send_replace(Some(self.uptime()));
+    }
+
+    /// Uptime goes on; what passed meanwhile has passed.
+    pub(crate) fn go_on(&self) {
+        self.stopped.send_replace(None);
     }
 
     /// Lets time pass.
@@ -36,17 +52,20 @@ impl Clock for TestClock {
     }
 
     fn uptime(&self) -> Duration {
-        self.system.uptime() + *self.moved.borrow()
+        let stopped = *self.stopped.borrow();
+        stopped.unwrap_or_else(|| self.system.uptime() + *self.moved.borrow())
     }
 
     async fn sleep_until(&self, uptime: Duration) {
-        let mut moved = self.moved.subscribe();
-        loop {
+        let (mut moved, mut stopped) = (self.moved.subscribe(), self.stopped.subscribe());
+        // The senders live in self, so no channel can close while we wait.
+        while self.uptime() < uptime {
             let at = uptime.saturating_sub(*moved.borrow_and_update());
+            let is_stopped = stopped.borrow_and_update().is_some();
             tokio::select! {
-                () = self.system.sleep_until(at) => return,
-                // The sender lives in self, so the channel cannot close while we wait.
+                () = self.system.sleep_until(at), if !is_stopped => {}
                 _ = moved.changed() => {}
+                _ = stopped.changed() => {}
             }
         }
     }

@@ -75,7 +75,7 @@ impl World {
 
     /// A world without limits, in which a lost answer is asked after at once.
     pub(crate) async fn quick() -> Self {
-        Self::with(|settings, sandboxes| no_limits(settings, sandboxes)).await
+        Self::with(no_limits).await
     }
 
     /// A world with changed settings.
@@ -99,8 +99,16 @@ impl World {
         change(&mut settings, &sandboxes);
         // A deletion must not be sent twice by the test's own client.
         let client = reqwest::Client::builder().retry(reqwest::retry::never()).no_proxy().build().unwrap();
-        let mut world =
-            Self { sandboxes, clock, settings, running: None, client, sandbox_tasks, sandbox_stop, _folder: folder };
+        let mut world = Self {
+            sandboxes,
+            clock,
+            settings,
+            running: None,
+            client,
+            sandbox_tasks,
+            sandbox_stop,
+            _folder: folder,
+        };
         world.start().await;
         world
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::super::super::{Again, LaneReason, Verdict};
+use super::super::super::{Again, Verdict};
 use super::*;
 use crate::types::clock::ManualClock;
 use crate::types::outcome::AttemptClass;
+use crate::types::outcome::LaneReason;
 
 type Heard = Arc<Mutex<Vec<String>>>;
 

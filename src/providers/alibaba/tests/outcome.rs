@@ -8,12 +8,13 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::super::transport::{Incoming, SendError};
-use super::super::super::{Again, LaneReason, Verdict};
+use super::super::super::{Again, Verdict};
 use super::super::codes::{Meaning, Thing, meaning};
 use super::super::outcome::{judge, unanswered};
 use super::super::wire::ask;
 use super::*;
 use crate::types::asset::{Facts, Source, Standing};
+use crate::types::outcome::LaneReason;
 use crate::types::outcome::{AttemptClass, Outcome, Reason};
 
 const DELETES: [Action; 5] = [

@@ -428,7 +428,10 @@ fn every_file_says_what_it_is() {
 
 /// What a property of a schema is limited to, `null` left out; none if it is free.
 fn listed(document: &Value, schema: &str, property: &str) -> Option<Vec<String>> {
-    fn words(value: &Value) -> Option<Vec<String>> {
+    fn words(document: &Value, value: &Value) -> Option<Vec<String>> {
+        if let Some(name) = value.get("$ref").and_then(Value::as_str) {
+            return words(document, document.pointer(name.trim_start_matches('#'))?);
+        }
         if let Some(list) = value.get("enum").and_then(Value::as_array) {
             return Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect());
         }
@@ -436,9 +439,9 @@ fn listed(document: &Value, schema: &str, property: &str) -> Option<Vec<String>>
             .iter()
             .filter_map(|key| value.get(key).and_then(Value::as_array))
             .flatten()
-            .find_map(words)
+            .find_map(|value| words(document, value))
     }
-    words(document.pointer(&format!("/components/schemas/{schema}/properties/{property}"))?)
+    words(document, document.pointer(&format!("/components/schemas/{schema}/properties/{property}"))?)
 }
 
 /// Why a list of the document is not the list of the code.

@@ -370,6 +370,11 @@ impl Dispatch {
     }
 }
 
+/// Every provider that an account can have, for the contract.
+pub fn provider_names() -> impl Iterator<Item = &'static str> {
+    providers::registry::PROVIDERS.iter().map(|listed| listed.name)
+}
+
 /// The ending of an item that a provider refuses to serve.
 pub(crate) fn refused(provider: &dyn Provider, refusal: &Refusal) -> Ending {
     let error = match refusal {

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::problem::{CODES, PROBLEM_JSON, Problem, ProblemBody};
 use super::{Api, health};
+use crate::dispatch;
 
 /// The file at the project's root.
 pub const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
@@ -105,7 +106,7 @@ fn tighten(document: &mut Document) {
             "ImageTarget" => add(object, vec![one_name("url")]),
             "Problem" => list(object, "code", CODES.iter().map(|(code, ..)| json!(code)).collect()),
             "Account" => {
-                list(object, "provider", crate::dispatch::provider_names().map(|name| json!(name)).collect());
+                list(object, "provider", dispatch::provider_names().map(Value::from).collect());
             }
             _ => {}
         }

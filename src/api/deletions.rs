@@ -28,8 +28,6 @@ use crate::types::target::{AccountId, Target};
 
 /// Most items that stand inside a deletion.
 pub const MAX_INLINE_ITEMS: u64 = 1_000;
-/// Waiting items that are looked at to tell whether a blocked lane holds a deletion up.
-const WAITING_SAMPLE: usize = 100;
 /// When to look again at work that goes on.
 pub const LOOK_AGAIN_S: u64 = 2;
 
@@ -80,7 +78,9 @@ pub async fn create(
         })
         .await?;
     let Accepted { id, mut watch, finished, .. } = accepted;
-    let row = wait(&api, &id, &mut watch, if finished { Duration::ZERO } else { patience.wait }).await?;
+    // Behind a blocked lane the answer comes at once, with a warning that says so.
+    let time = if finished { Duration::ZERO } else { patience.wait };
+    let row = wait(&api, &id, &mut watch, time, true).await?;
     let body = describe(&api, &row).await?;
     let status = match (row.state, body.ok) {
         (DeletionState::Running, _) => StatusCode::ACCEPTED,
@@ -91,13 +91,22 @@ pub async fn create(
 }
 
 /// Waits until a deletion has ended, the time is up, or waiting longer is pointless.
-async fn wait(api: &Api, id: &DeletionId, watch: &mut Watch, time: Duration) -> Result<DeletionRow, Problem> {
+///
+/// `until_blocked`: it is pointless once a lane that holds up an item is blocked.
+async fn wait(
+    api: &Api,
+    id: &DeletionId,
+    watch: &mut Watch,
+    time: Duration,
+    until_blocked: bool,
+) -> Result<DeletionRow, Problem> {
     let time_is_up = tokio::time::sleep(time);
     tokio::pin!(time_is_up);
     loop {
         // Subscribed before looking: an end between the two wakes us.
         let row = read(api, id).await?;
-        if row.state == DeletionState::Finished || time.is_zero() || !blocked(api, &row).await?.is_empty() {
+        let is_over = row.state == DeletionState::Finished || time.is_zero();
+        if is_over || (until_blocked && !blocked(api, &row).await?.is_empty()) {
             return Ok(row);
         }
         tokio::select! {
@@ -114,18 +123,20 @@ async fn read(api: &Api, id: &DeletionId) -> Result<DeletionRow, Problem> {
     row.ok_or_else(|| Problem::not_found("there is no such deletion"))
 }
 
+/// Waiting items that are looked at to tell what holds a deletion up.
+const WAITING_SAMPLE: usize = 100;
+
 /// The accounts whose blocked lanes hold up items of this deletion, as far as its first waiting items tell.
 async fn blocked(api: &Api, row: &DeletionRow) -> Result<Vec<(AccountId, &'static str)>, Problem> {
-    let is_blocked =
-        |id: &AccountId| api.dispatch.account(id).is_some_and(|account| account.blocked.is_some());
-    if row.state == DeletionState::Finished || !row.accounts.iter().any(is_blocked) {
+    let may_hold = |account: &AccountId| api.dispatch.blocked(account).is_some();
+    if row.state == DeletionState::Finished || !row.accounts.iter().any(may_hold) {
         return Ok(Vec::new());
     }
     let waiting = ItemFilter { state: Some(ItemState::Pending), ..ItemFilter::default() };
     let waiting = api.dispatch.journal().items(row.seq, waiting, WAITING_SAMPLE).await?;
     let mut accounts: Vec<(AccountId, &'static str)> = Vec::new();
     for target in waiting.iter().map(|item| &item.wanted.target) {
-        if let Some(reason) = api.dispatch.blocks(target)
+        if let Some(reason) = api.dispatch.holds_up(target)
             && accounts.iter().all(|(known, _)| *known != target.account)
         {
             accounts.push((target.account.clone(), reason.as_str()));
@@ -155,18 +166,15 @@ pub(super) fn answer(
     let headers = response.headers_mut();
     let mut put = |name: HeaderName, text: String| {
         if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.append(name, value);
+            headers.insert(name, value);
         }
     };
     put(LOCATION, format!("/v1/deletions/{id}"));
     if status == StatusCode::ACCEPTED {
         put(RETRY_AFTER, LOOK_AGAIN_S.to_string());
     }
-    if let Some(applied) = patience.applied {
-        put(HeaderName::from_static("preference-applied"), applied.to_owned());
-    }
-    if let Some(seconds) = patience.asked {
-        put(HeaderName::from_static("preference-applied"), format!("wait={seconds}"));
+    if let Some(applied) = patience.applied() {
+        put(HeaderName::from_static("preference-applied"), applied);
     }
     response
 }
@@ -180,9 +188,8 @@ pub(super) async fn wait_for_item(
 ) -> Result<ItemRow, Problem> {
     let time_is_up = tokio::time::sleep(time);
     tokio::pin!(time_is_up);
-    let is_blocked = || api.dispatch.blocks(target).is_some();
     let mut is_over = accepted.finished || time.is_zero();
-    let mut look_now = is_over || is_blocked();
+    let mut look_now = is_over || api.dispatch.holds_up(target).is_some();
     loop {
         if !look_now {
             tokio::select! {
@@ -191,20 +198,20 @@ pub(super) async fn wait_for_item(
                 () = api.dispatch.stopping() => is_over = true,
             }
         }
+        look_now = false;
         let rows = api.dispatch.journal().items(accepted.seq, ItemFilter::default(), 1).await?;
         let Some(row) = rows.into_iter().next() else {
             return Err(Problem::new("internal", "the journal lost sight of an item it had accepted"));
         };
         let is_decided = match row.state {
             ItemState::Done => true,
-            // Its call is under way, so its outcome may still come, whatever closed the gate meanwhile.
+            // Its call is under way and its outcome may still come, whatever closed the gate meanwhile.
             ItemState::Sending => false,
-            ItemState::Pending => is_blocked(),
+            ItemState::Pending => api.dispatch.holds_up(target).is_some(),
         };
         if is_over || is_decided {
             return Ok(row);
         }
-        look_now = false;
     }
 }
 
@@ -226,7 +233,7 @@ async fn visible(api: &Api, who: &Who, id: &str) -> Result<DeletionRow, Problem>
     operation_id = "getDeletion",
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
-        ("wait" = Option<String>, Query, description = "Wait up to this long (at most 60s) for the end", example = "30s")
+        ("wait" = Option<String>, Query, nullable = false, pattern = "^[0-9]+(ms|s|m|h|d)$", description = "Wait up to this long (at most 60s) for the end", example = "30s")
     ),
     responses((status = 200, description = "The deletion", body = DeletionBody), ReadProblems)
 )]
@@ -244,7 +251,8 @@ pub async fn show(
     let mut row = visible(&api, &who, &id).await?;
     if let Some(time) = time {
         let mut watch = api.dispatch.subscribe(&row.id);
-        row = wait(&api, &row.id, &mut watch, time).await?;
+        // A block does not end it: whoever polls would only come back at once.
+        row = wait(&api, &row.id, &mut watch, time, false).await?;
     }
     Ok(Json(describe(&api, &row).await?))
 }
@@ -256,11 +264,11 @@ pub async fn show(
     tag = "deletions",
     operation_id = "listDeletions",
     params(
-        ("account" = Option<String>, Query, description = "Only those that touch this account"),
+        ("account" = Option<String>, Query, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", description = "Only those that touch this account"),
         ("state" = Option<super::response::DeletionStateWord>, Query, description = "Only those in this state"),
         ("requested_by" = Option<String>, Query, description = "Only those of this caller"),
-        ("since" = Option<String>, Query, description = "Only those accepted at or after this time", example = "2026-11-20T00:00:00Z"),
-        ("until" = Option<String>, Query, description = "Only those accepted before this time"),
+        ("since" = Option<String>, Query, nullable = false, format = DateTime, description = "Only those accepted at or after this time", example = "2026-11-20T00:00:00Z"),
+        ("until" = Option<String>, Query, nullable = false, format = DateTime, description = "Only those accepted before this time"),
         super::docs::PageParams
     ),
     responses((status = 200, description = "A page of deletions", body = DeletionPage), ReadProblems)
@@ -275,7 +283,9 @@ pub async fn list(
     let size = paging::size(&mut query)?;
     let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
     let filter = DeletionFilter {
-        visible: Some(api.dispatch.account_ids().into_iter().filter(|account| who.0.sees(account)).collect()),
+        // Who sees everything also sees what names accounts that are not configured any more.
+        visible: (!who.0.sees_all())
+            .then(|| api.dispatch.account_ids().into_iter().filter(|account| who.0.sees(account)).collect()),
         account: query.read("account", "an account's name", |text| AccountId::parse(text).ok())?,
         state: query.read("state", "running or finished", DeletionState::parse)?,
         requested_by: query.one("requested_by")?,
@@ -284,8 +294,6 @@ pub async fn list(
         before: paging::token(&mut query)?,
     };
     query.end()?;
-    // No callers configured: everything is visible, also what names accounts that are gone.
-    let filter = if api.callers.is_open() { DeletionFilter { visible: None, ..filter } } else { filter };
     let rows = api.dispatch.journal().deletions(filter, size + 1).await?;
     let (rows, next_page_token) = page(rows, size, |row| paging::write(row.seq));
     let mut items = Vec::with_capacity(rows.len());
@@ -371,7 +379,7 @@ pub async fn item(
     operation_id = "findItems",
     params(
         ("account" = String, Query, description = "The account"),
-        ("id" = String, Query, description = "The asset's id, reference id or URL, as it was asked for"),
+        ("id" = String, Query, min_length = 1, max_length = 2048, description = "The asset's id, reference id or URL, as it was asked for"),
         super::docs::PageParams
     ),
     responses((status = 200, description = "A page of items", body = ItemPage), ReadProblems)
@@ -381,6 +389,7 @@ pub async fn find(
     who: Who,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ItemPage>, Problem> {
+    who.has(Scope::Read)?;
     let mut query = Query::parse(query.as_deref())?;
     let size = paging::size(&mut query)?;
     let needed = |name: &str| Problem::malformed(format!("the query parameter `{name}` is missing"));

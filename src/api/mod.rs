@@ -6,6 +6,7 @@
 //! deleted and when it goes out is decided below. Health and metrics stay outside
 //! the shedding, so that they answer when it matters.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
@@ -69,9 +70,22 @@ use crate::guard::caller::Callers;
 use crate::types::clock::Clock;
 use crate::types::metrics::{HttpLabels, Metrics};
 
-/// What handlers work with.
+/// What handlers work with. Layers, routes and extractors each hold one, so a
+/// clone for each of them and each request must cost next to nothing.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub struct Api(Arc<Parts>);
+
+impl Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What an [`Api`] is made of.
+#[derive(Debug)]
+pub struct Parts {
     /// Work out.
     pub dispatch: Dispatch,
     /// Who may call.
@@ -124,7 +138,8 @@ fn reserved() -> OpenApiRouter<Api> {
 }
 
 /// The whole service.
-pub fn router(api: Api) -> Router {
+pub fn router(parts: Parts) -> Router {
+    let api = Api(Arc::new(parts));
     let shed = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(|_: tower::BoxError| async { StatusCode::SERVICE_UNAVAILABLE }))
         .layer(LoadShedLayer::new())
@@ -181,4 +196,31 @@ fn caught(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
         .unwrap_or_default();
     tracing::error!(panic = text, "a handler panicked");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn boom() -> StatusCode {
+        panic!("canary: what a panic says is for the log")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_tells_nothing() {
+        let around_all = ServiceBuilder::new()
+            .layer(from_fn(request_id::assign))
+            .layer(from_fn(problem::render))
+            .layer(CatchPanicLayer::custom(caught));
+        let app: Router = Router::new().route("/", get(boom)).layer(around_all);
+        let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(text.contains(r#""code":"internal""#) && !text.contains("canary"), "{text}");
+    }
 }

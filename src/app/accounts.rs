@@ -12,7 +12,7 @@ use reqwest::Url;
 use sha2::{Digest as _, Sha256};
 
 use crate::providers::Provider;
-use crate::providers::registry::BadSetup;
+use crate::providers::setup::BadSetup;
 use crate::settings::{AccountSettings, Fault, Faults, LimitSettings, account_setup};
 use crate::types::clock::Clock;
 use crate::types::target::AccountId;

@@ -1,17 +1,18 @@
 //! A lane: ready (a permit) → claim → call → record.
 //!
-//! One loop per (account, operation), the only one that sends. It waits for work
-//! and for a permit, in that order, and only then lets the journal hand out
+//! One loop per (account, operation); deletes go out nowhere else. It waits for
+//! work and for a permit, in that order, and only then lets the journal hand out
 //! items: what arrived during the wait travels together. Each call runs as a
 //! task of its own, so a slow vendor does not hold up the permits. An item that
-//! meets a free permit skips the claim (`mod.rs`) and joins at `deliver`.
+//! meets a free permit skips the claim (`submit.rs`) and joins at `deliver`.
 //! Decisions are elsewhere: `batch`, `retry`; this file only acts.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -22,9 +23,10 @@ use super::gate::{Blocked, Gate};
 use super::quota::{BucketView, Permits, Quota, QuotaLayer, VendorClient};
 use super::retry::{self, Circumstances};
 use super::{Account, Shared};
-use crate::journal::{CallRecord, Change, Claimed, Next, Recorded};
-use crate::providers::{Again, CallReport, Effect, Operation, Verdict};
-use crate::types::deletion::LaneId;
+use crate::journal::{self, CallRecord, Change, Claimed, Next, Recorded};
+use crate::providers::transport::CALL_TIMEOUT;
+use crate::providers::{Again, Call, CallReport, Effect, Operation, Verdict};
+use crate::types::deletion::{LaneId, Phase};
 use crate::types::metrics::{CallLabels, LaneLabels, OutcomeLabels};
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
 
@@ -47,7 +49,7 @@ pub struct Lane {
     pub(super) operation: &'static Operation,
     pub(super) gate: Gate,
     permits: Arc<dyn Permits>,
-    depth: AtomicU64,
+    depth: AtomicI64,
     work: Notify,
     calls: Arc<Semaphore>,
 }
@@ -65,7 +67,7 @@ impl Lane {
             operation,
             gate: Gate::default(),
             permits,
-            depth: AtomicU64::new(0),
+            depth: AtomicI64::new(0),
             work: Notify::new(),
             calls: Arc::new(Semaphore::new(MAX_CALLS)),
         }
@@ -85,7 +87,7 @@ impl Lane {
 
     /// Items that wait, due or not.
     pub fn depth(&self) -> u64 {
-        self.depth.load(Ordering::Relaxed)
+        u64::try_from(self.depth.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// How the bucket stands.
@@ -95,20 +97,31 @@ impl Lane {
 
     /// Makes room for more waiting items, or tells how many wait already.
     pub(super) fn reserve(&self, items: u64, limit: u64) -> Result<(), u64> {
-        let fits = |depth: u64| (depth + items <= limit).then_some(depth + items);
-        self.depth.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).map(|_| ())
+        let items = i64::try_from(items).unwrap_or(i64::MAX);
+        let before = self.depth.fetch_add(items, Ordering::Relaxed);
+        let waiting = u64::try_from(before).unwrap_or(0);
+        if waiting.saturating_add_signed(items) <= limit {
+            return Ok(());
+        }
+        self.depth.fetch_sub(items, Ordering::Relaxed);
+        Err(waiting)
     }
 
-    /// Fewer items wait.
+    /// Fewer items wait. May run ahead of `arrive` for the same item, so the count
+    /// can be below zero for a moment and must not stop there.
     pub(super) fn leave(&self, items: u64) {
-        let less = |depth: u64| Some(depth.saturating_sub(items));
-        let updated = self.depth.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        debug_assert!(updated.is_ok(), "the closure always answers");
+        self.depth.fetch_sub(i64::try_from(items).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
     /// More items wait; the loop may have to look again.
     pub(super) fn arrive(&self, items: u64) {
-        self.depth.fetch_add(items, Ordering::Relaxed);
+        self.depth.fetch_add(i64::try_from(items).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// The journal's own count, at the start.
+    pub(super) fn recount(&self, waiting: u64) {
+        self.depth.store(i64::try_from(waiting).unwrap_or(i64::MAX), Ordering::Relaxed);
         self.wake();
     }
 
@@ -155,125 +168,175 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Arc<Lane>) {
                 () = stop.cancelled() => return,
                 ready = ready(&shared, &lane) => ready,
             };
-            // Never cut off: what the journal hands out must be sent, or a stop in order would leave in doubt
-            // what no call was made for.
-            match hand_out(&shared, &lane, client, place).await {
-                Ok(None) => {}
-                Ok(Some(due)) => break due,
-                Err(pause) => {
-                    tokio::select! { () = stop.cancelled() => return, () = shared.clock.sleep(pause) => {} }
-                }
+            // Not part of the select: items that were handed out must also be sent.
+            let leased_at = shared.clock.uptime();
+            match turn(&shared, &lane, Outlet { client, place, leased_at }).await {
+                Turn::Sent => {}
+                Turn::Idle(due) => break due,
+                Turn::NoJournal => shared.clock.sleep(JOURNAL_PAUSE_MOST).await,
             }
         };
     }
 }
 
-/// Waits for an open gate, a place to call from and a permit.
-async fn ready(shared: &Shared, lane: &Lane) -> (Quota<VendorClient>, OwnedSemaphorePermit) {
+/// What a call goes out by.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    /// The client, with a permit in hand.
+    pub(super) client: Quota<VendorClient>,
+    /// One of the places that bound the calls under way.
+    pub(super) place: Option<OwnedSemaphorePermit>,
+    /// When the items' lease began, at the latest.
+    pub(super) leased_at: Duration,
+}
+
+/// What one turn of the loop came to.
+enum Turn {
+    /// Items went out; more may be due.
+    Sent,
+    /// Nothing is due before this time.
+    Idle(Option<Timestamp>),
+    /// The journal could not be asked.
+    NoJournal,
+}
+
+/// Waits until the lane is open and a place and a permit are there.
+async fn ready(shared: &Shared, lane: &Lane) -> (Quota<VendorClient>, Option<OwnedSemaphorePermit>) {
     loop {
         lane.account.gate.opened().await;
         lane.gate.opened().await;
-        let Ok(place) = Arc::clone(&lane.calls).acquire_owned().await else {
-            // Nobody closes the semaphore, which lives in the lane.
-            return std::future::pending().await;
-        };
+        // The semaphore is never closed, so there is always a place in the end.
+        let place = Arc::clone(&lane.calls).acquire_owned().await.ok();
         let mut client = lane.client();
         let asked = shared.clock.uptime();
         let Ok(_) = client.ready().await;
         let waited = shared.clock.uptime().saturating_sub(asked);
         shared.metrics.permit_wait_seconds.get_or_create(&lane.labels()).observe(waited.as_secs_f64());
+        // It may have been blocked in the meantime; the permit is given back.
         if lane.blocked().is_none() {
             return (client, place);
         }
     }
 }
 
-/// Sends what is due: `None` if something was sent, else when the lane must be
-/// looked at again at the latest.
-async fn hand_out(
-    shared: &Arc<Shared>,
-    lane: &Arc<Lane>,
-    client: Quota<VendorClient>,
-    place: OwnedSemaphorePermit,
-) -> Result<Option<Option<jiff::Timestamp>>, Duration> {
-    let claim =
-        shared.journal.claim(&lane.id, lane.operation.items_per_call, LEASE).await.map_err(|error| {
+/// Lets the journal hand out what is due and sends it off.
+async fn turn(shared: &Arc<Shared>, lane: &Arc<Lane>, outlet: Outlet) -> Turn {
+    match shared.journal.claim(&lane.id, lane.operation.items_per_call, LEASE).await {
+        Err(error) => {
             shared.journal_failed(&error);
-            JOURNAL_PAUSE_MOST
-        })?;
-    shared.journal_works();
-    if claim.items.is_empty() {
-        return Ok(Some(claim.next_due));
+            Turn::NoJournal
+        }
+        Ok(claim) if claim.items.is_empty() => {
+            shared.journal_works();
+            Turn::Idle(claim.next_due)
+        }
+        Ok(claim) => {
+            shared.journal_works();
+            lane.leave(claim.items.len() as u64);
+            shared.tasks.spawn(deliver(Arc::clone(shared), Arc::clone(lane), outlet, claim.items));
+            Turn::Sent
+        }
     }
-    lane.leave(claim.items.len() as u64);
-    shared.tasks.spawn(deliver(Arc::clone(shared), Arc::clone(lane), client, place, claim.items));
-    Ok(None)
 }
 
 /// Makes one call for handed-out items and records what comes of it.
-pub(super) async fn deliver(
-    shared: Arc<Shared>,
-    lane: Arc<Lane>,
-    mut client: Quota<VendorClient>,
-    place: OwnedSemaphorePermit,
-    items: Vec<Claimed>,
-) {
-    let (loads, mut changes) = prepare(&lane, items.clone(), Some(shared.clock.now()));
-    let (started_at, started) = (shared.clock.now(), shared.clock.uptime());
-    let report = if loads.is_empty() {
-        nothing_sent()
+pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet, items: Vec<Claimed>) {
+    let Outlet { mut client, place, leased_at } = outlet;
+    let (loads, mut changes) = prepare(&lane, items.clone());
+    let (loads, overdue) = hold_back(&shared, &lane, loads);
+    changes.extend(overdue);
+    client.forget_old_permit(shared.clock.uptime());
+    if !loads.is_empty() {
+        let Ok(_) = client.ready().await;
+    }
+    let started_at = shared.clock.now();
+    let is_late = shared.clock.uptime().saturating_sub(leased_at) > LEASE - CALL_TIMEOUT;
+    let (report, duration) = if loads.is_empty() {
+        (nothing_sent(0), Duration::ZERO)
+    } else if is_late {
+        // The call could outlive its lease and another sender have the items by then.
+        tracing::warn!(lane = %lane.id, items = loads.len(), "items waited too long to be sent under their lease");
+        (nothing_sent(loads.len()), Duration::ZERO)
     } else {
-        let sent: Result<CallReport, Infallible> = client.call(batch::call(lane.operation, &loads)).await;
-        let Ok(report) = sent;
-        report
+        let attempt = loads.iter().map(|load| load.claimed.calls + 1).max().unwrap_or_default();
+        exchange(&shared, &lane, &mut client, batch::call(lane.operation, &loads), attempt).await
     };
-    let duration = shared.clock.uptime().saturating_sub(started);
     drop(place);
-    tell(&shared, &lane, &loads, &report, duration);
+    let phase = items.first().map_or(Phase::Delete, |item| item.step.phase);
     let call = CallRecord {
-        lane: lane.id.clone(),
-        phase: items.first().map_or(crate::types::deletion::Phase::Delete, |item| item.step.phase),
-        started_at,
-        duration,
-        class: report.class,
         status: report.status,
         vendor_code: report.code.clone(),
         request_id: report.request_id.clone(),
+        ..no_answer(&lane, phase, report.class, started_at, duration)
     };
-    let (judged, blocked) = judge(&shared, &lane, loads, report);
-    changes.extend(judged);
+    let was_open = lane.blocked().is_none();
+    changes.extend(judge(&shared, &lane, loads, report, started_at));
     finish(&shared, &items, call, changes).await;
-    if blocked {
+    if was_open && lane.blocked().is_some() {
         shared.wakes.wake_all();
+    }
+}
+
+/// Makes one call through a client that holds a permit, and says what it did.
+pub(super) async fn exchange(
+    shared: &Shared,
+    lane: &Lane,
+    client: &mut Quota<VendorClient>,
+    call: Call,
+    attempt: u32,
+) -> (CallReport, Duration) {
+    let (items, started) = (call.entries.len(), shared.clock.uptime());
+    let sent: Result<CallReport, Infallible> = client.call(call).await;
+    let Ok(report) = sent;
+    let duration = shared.clock.uptime().saturating_sub(started);
+    tell(shared, lane, items, attempt, &report, duration);
+    (report, duration)
+}
+
+/// The record of a call of which nothing came back.
+fn no_answer(
+    lane: &Lane,
+    phase: Phase,
+    class: AttemptClass,
+    started_at: Timestamp,
+    duration: Duration,
+) -> CallRecord {
+    CallRecord {
+        lane: lane.id.clone(),
+        phase,
+        started_at,
+        duration,
+        class,
+        status: None,
+        vendor_code: None,
+        request_id: None,
     }
 }
 
 /// Items whose sender died: a delete may have gone out, a read does not matter.
 pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec<Claimed>) {
-    let (loads, mut changes) = prepare(lane, items.clone(), None);
+    let (loads, mut changes) = prepare(lane, items.clone());
     let (class, verdict) = match lane.operation.effect {
         Effect::Delete => (AttemptClass::Ambiguous, Verdict::Doubtful { unanswered: true }),
-        Effect::Read => (AttemptClass::NotSent, Verdict::Again(Again::Resign)),
+        Effect::Read => (AttemptClass::NotSent, Verdict::Again(Again::NotSent)),
     };
     let verdicts = loads.iter().map(|_| verdict.clone()).collect();
-    let report = CallReport { class, verdicts, ..nothing_sent() };
+    let report = CallReport { class, verdicts, ..nothing_sent(0) };
     let Some(first) = items.first() else { return };
-    let call = CallRecord {
-        lane: lane.id.clone(),
-        phase: first.step.phase,
-        started_at: shared.clock.now(),
-        duration: Duration::ZERO,
-        class,
-        status: None,
-        vendor_code: None,
-        request_id: None,
-    };
+    let call = no_answer(lane, first.step.phase, class, shared.clock.now(), Duration::ZERO);
     tracing::warn!(lane = %lane.id, items = items.len(), class = class.as_str(), "items of a dead sender were taken back");
-    changes.extend(judge(shared, lane, loads, report).0);
+    // It went out when its lease began, if it did.
+    let lapsed_at = items.iter().filter_map(|item| item.lapsed_at).min();
+    let sent_at = lapsed_at.map_or_else(
+        || shared.clock.now(),
+        |at| at.checked_sub(SignedDuration::try_from(LEASE).unwrap_or_default()).unwrap_or(at),
+    );
+    changes.extend(judge(shared, lane, loads, report, sent_at));
     finish(shared, &items, call, changes).await;
 }
 
-fn nothing_sent() -> CallReport {
+/// The report of a call that was not made.
+fn nothing_sent(entries: usize) -> CallReport {
     CallReport {
         class: AttemptClass::NotSent,
         status: None,
@@ -281,13 +344,13 @@ fn nothing_sent() -> CallReport {
         request_id: None,
         unlisted: false,
         throttled: None,
-        verdicts: Vec::new(),
+        verdicts: vec![Verdict::Again(Again::NotSent); entries],
     }
 }
 
-/// Loads for the call; items that cannot be sent (at `now`, if they are to be) end here and reach no vendor.
-fn prepare(lane: &Lane, items: Vec<Claimed>, now: Option<jiff::Timestamp>) -> (Vec<Load>, Vec<Change>) {
-    let (mut loads, refused) = batch::load(lane.account.provider.as_ref(), lane.operation, items);
+/// Loads for the call; items that cannot be sent end here and reach no vendor.
+fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
+    let (loads, refused) = batch::load(lane.account.provider.as_ref(), lane.operation, items);
     let ended = |claimed: &Claimed, ending| Change {
         key: claimed.key,
         generation: claimed.generation,
@@ -298,15 +361,10 @@ fn prepare(lane: &Lane, items: Vec<Claimed>, now: Option<jiff::Timestamp>) -> (V
         .iter()
         .map(|(claimed, refusal)| ended(claimed, super::refused(lane.account.provider.as_ref(), refusal)))
         .collect();
-    loads.retain_mut(|load| {
-        let too_late = now.and_then(|now| retry::end_overdue(load, now));
-        changes.extend(too_late.clone());
-        too_late.is_none()
-    });
     // A delete or settling read about no part at all would mean something else to the vendor.
-    let (empty, loads): (Vec<Load>, Vec<Load>) = loads.into_iter().partition(|load| {
-        load.carried.is_empty() && load.claimed.step.phase != crate::types::deletion::Phase::Resolve
-    });
+    let (empty, loads): (Vec<Load>, Vec<Load>) = loads
+        .into_iter()
+        .partition(|load| load.carried.is_empty() && load.claimed.step.phase != Phase::Resolve);
     for load in empty {
         tracing::error!(lane = %lane.id, deletion.id = %load.claimed.deletion, item = load.claimed.key.index,
             "an item came to its call without anything open; it was not sent");
@@ -317,15 +375,32 @@ fn prepare(lane: &Lane, items: Vec<Claimed>, now: Option<jiff::Timestamp>) -> (V
     (loads, changes)
 }
 
+/// Of the loads those that may still go out; the others have waited too long and take another way.
+fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> (Vec<Load>, Vec<Change>) {
+    let (now, provider) = (shared.clock.now(), lane.account.provider.as_ref());
+    let (mut fresh, mut overdue) = (Vec::with_capacity(loads.len()), Vec::new());
+    for mut load in loads {
+        match retry::overdue(&mut load, provider, now) {
+            None => fresh.push(load),
+            Some(next) => overdue.push(Change {
+                key: load.claimed.key,
+                generation: load.claimed.generation,
+                progress: Some(load.progress),
+                next,
+            }),
+        }
+    }
+    (fresh, overdue)
+}
+
 /// Says in the log and the metrics what a call did.
-fn tell(shared: &Shared, lane: &Lane, loads: &[Load], report: &CallReport, duration: Duration) {
-    let attempt = loads.iter().map(|load| load.claimed.calls + 1).max().unwrap_or_default();
+fn tell(shared: &Shared, lane: &Lane, items: usize, attempt: u32, report: &CallReport, duration: Duration) {
     let request_id = report.request_id.as_deref().unwrap_or_default();
     let code = report.code.as_deref().unwrap_or_default();
     tracing::info!(
         operation = lane.operation.name,
         account = %lane.id.account,
-        items = loads.len(),
+        items,
         attempt,
         class = report.class.as_str(),
         vendor.status = report.status,
@@ -353,8 +428,14 @@ fn tell(shared: &Shared, lane: &Lane, loads: &[Load], report: &CallReport, durat
     }
 }
 
-/// The changes of a call's items, and whether it met a gate that is closed now.
-fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> (Vec<Change>, bool) {
+/// The changes of a call's items, and what it says of the account.
+fn judge(
+    shared: &Shared,
+    lane: &Lane,
+    loads: Vec<Load>,
+    report: CallReport,
+    started_at: Timestamp,
+) -> Vec<Change> {
     let entries = loads.len();
     let mut verdicts = report.verdicts;
     if verdicts.len() != entries {
@@ -366,7 +447,7 @@ fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> 
         };
         verdicts = vec![unknown; entries];
     }
-    let blocked = weigh(shared, lane, &loads, &verdicts);
+    weigh(shared, lane, &loads, &verdicts);
     let call = rand::rng().random::<u32>();
     let overdrawn = lane.account.is_overdrawn();
     let now = shared.clock.now();
@@ -380,6 +461,7 @@ fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> 
                 operation: lane.operation,
                 entries,
                 vendor_code: report.code.as_deref(),
+                started_at,
                 now,
                 policy: shared.policy,
                 overdrawn,
@@ -392,37 +474,38 @@ fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> 
         })
         .collect();
     lane.account.settle_budget(&changes);
-    (changes, blocked)
+    changes
 }
 
-/// Closes a gate if the verdicts say that the account, not an item, is at fault; whether they say so.
-fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) -> bool {
-    let mut blocked = false;
+/// Closes a gate if the verdicts say that the account, not an item, is at fault.
+fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) {
     for (load, verdict) in loads.iter().zip(verdicts) {
         match verdict {
-            Verdict::Fault(reason) => {
-                shared.block(&lane.account.gate, &lane.id, *reason);
-                blocked = true;
-            }
+            Verdict::Fault(reason) => shared.block(&lane.account.gate, &lane.id, *reason),
             Verdict::NotOk { maybe_account: true, .. } if loads.len() == 1 => {
                 if lane.gate.strike(load.claimed.target.name.as_str()) {
                     shared.block(&lane.gate, &lane.id, crate::providers::LaneReason::Forbidden);
-                    blocked = true;
                 }
             }
             Verdict::Deleted | Verdict::Absent | Verdict::Facts(_) => lane.gate.succeeded(),
             Verdict::NotOk { .. } | Verdict::Unclear | Verdict::Doubtful { .. } | Verdict::Again(_) => {}
         }
     }
-    blocked
 }
 
 /// Records, for as long as it takes: what a call did must not be forgotten.
 async fn finish(shared: &Arc<Shared>, items: &[Claimed], call: CallRecord, changes: Vec<Change>) {
     let mut pause = JOURNAL_PAUSE;
+    // While an outcome waits to be written, its lease may run out; nobody may take the item back.
+    let _unrecorded = shared.hold_rescue();
     let recorded = loop {
         match shared.journal.record(call.clone(), changes.clone()).await {
             Ok(recorded) => break recorded,
+            Err(error @ (journal::Error::Invalid(_) | journal::Error::Unreadable(_))) => {
+                // Trying again cannot help; the lease runs out and the items are taken back.
+                tracing::error!(lane = %call.lane, %error, "the journal does not take a record");
+                return;
+            }
             Err(error) => {
                 shared.journal_failed(&error);
                 shared.clock.sleep(pause).await;

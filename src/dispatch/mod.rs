@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
 /// Items become a call.
 pub mod batch;
@@ -74,7 +74,7 @@ use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, LaneId};
 use crate::types::metrics::{LaneLabels, Metrics};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
-use crate::types::target::{AccountId, Kind, MediaId, OperationName, Target};
+use crate::types::target::{AccountId, Kind, MediaId, OperationName};
 
 /// How long a caller's own read waits for permits and the vendor.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
@@ -131,8 +131,10 @@ impl Account {
     fn settle_budget(&self, changes: &[Change]) {
         let retries = changes.iter().filter(|c| matches!(c.next, Next::Again { counts: true, .. })).count();
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        let done =
+            changes.iter().filter(|c| matches!(&c.next, Next::Ended(end) if end.error.is_none())).count();
         budget.take(retries);
-        budget.pay_in(changes.len() - retries);
+        budget.pay_in(done);
     }
 }
 
@@ -150,6 +152,8 @@ pub(crate) struct Shared {
     lanes: BTreeMap<LaneId, Arc<Lane>>,
     wakes: Wakes,
     healthy: watch::Sender<bool>,
+    /// Its clones are outcomes of this process that wait to be written.
+    unrecorded: Arc<()>,
 }
 
 /// The front of this folder.
@@ -246,6 +250,7 @@ impl Dispatch {
             lanes,
             wakes: Wakes::default(),
             healthy: watch::Sender::new(true),
+            unrecorded: Arc::new(()),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -261,10 +266,7 @@ impl Dispatch {
         for open in open {
             match self.shared.lanes.get(&open.lane) {
                 // The ones taken back above have been counted as they came; the journal's count is the truth.
-                Some(lane) => {
-                    lane.leave(lane.depth());
-                    lane.arrive(open.waiting);
-                }
+                Some(lane) => lane.recount(open.waiting),
                 None => tracing::error!(lane = %open.lane, waiting = open.waiting,
                     "the journal holds items of an account or operation that is not configured; they wait"),
             }
@@ -336,21 +338,22 @@ impl Dispatch {
             provider: account.provider.name(),
             region: account.region.clone(),
             kinds: account.provider.kinds(),
-            blocked: lanes.iter().find_map(|lane| lane.blocked),
+            blocked: self.shared.blocked(account),
             lanes,
         })
     }
 
-    /// Why a target of this kind would wait behind a blocked lane, if it would.
+    /// Why an account is blocked, if it is or one of its lanes is. Every request
+    /// that waits asks this more than once, so no view is made for it.
     #[must_use]
-    pub fn blocks(&self, target: &Target) -> Option<LaneReason> {
-        self.shared.blocks(target)
+    pub fn blocked(&self, id: &AccountId) -> Option<LaneReason> {
+        self.shared.blocked(self.shared.accounts.get(id)?)
     }
 
     /// Probes a blocked account now and opens it if the probe goes through.
     pub async fn unblock(&self, id: &AccountId) -> Option<AccountView> {
         let account = self.shared.accounts.get(id)?;
-        if self.shared.is_blocked(account) {
+        if self.shared.blocked(account).is_some() {
             self.shared.probe(account).await;
         }
         self.account(id)
@@ -378,7 +381,9 @@ pub(crate) fn refused(provider: &dyn Provider, refusal: &Refusal) -> Ending {
 
 impl Shared {
     fn lanes_of(&self, account: &Account) -> impl Iterator<Item = &Arc<Lane>> {
-        self.lanes.values().filter(|lane| lane.id.account == account.id)
+        // Lanes are in order of their accounts: only these are looked at, however many there are.
+        let first = LaneId { account: account.id.clone(), operation: OperationName::known("") };
+        self.lanes.range(first..).map(|(_, lane)| lane).take_while(|lane| lane.id.account == account.id)
     }
 
     fn lane(&self, account: &AccountId, operation: &str) -> Option<&Arc<Lane>> {
@@ -386,20 +391,14 @@ impl Shared {
         self.lanes.get(&LaneId { account: account.clone(), operation })
     }
 
-    fn is_blocked(&self, account: &Account) -> bool {
-        account.gate.blocked().is_some() || self.lanes_of(account).any(|lane| lane.gate.blocked().is_some())
+    /// The account's own reason before those of its lanes.
+    fn blocked(&self, account: &Account) -> Option<LaneReason> {
+        let of_lanes = || self.lanes_of(account).find_map(|lane| lane.gate.blocked());
+        account.gate.blocked().or_else(of_lanes).map(|blocked| blocked.reason)
     }
 
-    /// Whether a lane that this target needs before or for its delete is blocked.
-    fn blocks(&self, target: &Target) -> Option<LaneReason> {
-        let route = self.accounts.get(&target.account)?.provider.route(target).ok()?;
-        let operations = [route.resolve.map(|(read, _)| read), Some(route.delete)];
-        let lanes = operations.into_iter().flatten().filter_map(|o| self.lane(&target.account, o.name));
-        lanes.filter_map(|lane| lane.blocked()).map(|blocked| blocked.reason).next()
-    }
-
-    /// Closes a gate and says so once. Whoever closes it wakes those who wait behind it, but only after the
-    /// call's own items are recorded: their outcome may be what somebody waits for.
+    /// Closes a gate and says so once. Who closes it wakes those who wait behind it, but only after
+    /// the call's own items are recorded: their outcome may be what somebody waits for.
     fn block(&self, gate: &Gate, lane: &LaneId, reason: LaneReason) {
         if gate.close(reason, self.clock.now()) {
             tracing::error!(%lane, reason = reason.as_str(), "blocked: nothing is sent until a probe goes through");
@@ -412,9 +411,8 @@ impl Shared {
         let Some(lane) = self.lane(&account.id, call.operation.name) else { return };
         let probe = async {
             let mut client = lane.client();
-            let Ok(ready) = client.ready().await;
-            let Ok(report) = ready.call(call).await;
-            report
+            let Ok(_) = client.ready().await;
+            lane::exchange(self, lane, &mut client, call, 1).await.0
         };
         let report = tokio::select! {
             report = probe => report,
@@ -425,10 +423,10 @@ impl Shared {
         tracing::info!(account = %account.id, works, vendor.code = report.code, "probed a blocked account");
         if works {
             account.gate.open();
-            self.lanes_of(account).for_each(|lane| {
+            for lane in self.lanes_of(account) {
                 lane.gate.open();
                 lane.wake();
-            });
+            }
         }
     }
 
@@ -440,8 +438,8 @@ impl Shared {
                 return Err(ReadError::Blocked(blocked.reason));
             }
             let mut client = lane.client();
-            let Ok(ready) = client.ready().await;
-            let Ok(report) = ready.call(call).await;
+            let Ok(_) = client.ready().await;
+            let (report, _) = lane::exchange(self, lane, &mut client, call, 1).await;
             match report.verdicts.into_iter().next() {
                 Some(Verdict::Facts(more)) => facts = facts.and(*more),
                 Some(Verdict::Absent) => facts = facts.and(Facts::only(Standing::Missing)),
@@ -467,7 +465,21 @@ impl Shared {
         *self.healthy.borrow()
     }
 
+    /// Outcomes of this process wait to be written while this is held.
+    fn hold_rescue(&self) -> Arc<()> {
+        Arc::clone(&self.unrecorded)
+    }
+
+    /// Whether a lease that ran out can only mean that its sender is gone.
+    fn may_rescue(&self) -> bool {
+        Arc::strong_count(&self.unrecorded) == 1
+    }
+
     fn journal_failed(&self, error: &journal::Error) {
+        // A refusal or a full queue says nothing of the disk.
+        if matches!(error, journal::Error::Invalid(_) | journal::Error::Overloaded) {
+            return;
+        }
         if self.healthy.send_replace(false) {
             tracing::error!(%error, "the journal failed: nothing is sent until it works again");
         }

@@ -14,7 +14,7 @@ use crate::types::deletion::LaneId;
 /// How often it looks. FAULTS.md, 14: lost leases are found within 15 s.
 const PERIOD: Duration = Duration::from_secs(5);
 /// How often a blocked account is probed (API.md, Lane or item).
-const PROBE_EVERY: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// Items taken back in one step.
 const RESCUE_STEP: usize = 1_000;
 
@@ -22,6 +22,10 @@ const RESCUE_STEP: usize = 1_000;
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut probed = shared.clock.uptime();
     loop {
+        // First of all: a gauge that is not there yet is no zero to who watches it.
+        for (id, lane) in &shared.lanes {
+            shared.show_depth(id, lane);
+        }
         tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
@@ -30,17 +34,24 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if !shared.is_healthy() && shared.journal.check().await.is_ok() {
             shared.journal_works();
         }
-        if let Err(error) = take_back(&shared, Rescue::Expired).await {
+        if shared.may_rescue()
+            && let Err(error) = take_back(&shared, Rescue::Expired).await
+        {
             shared.journal_failed(&error);
         }
         if shared.clock.uptime().saturating_sub(probed) >= PROBE_EVERY {
             probed = shared.clock.uptime();
-            for account in shared.accounts.values().filter(|account| shared.is_blocked(account)) {
-                shared.probe(account).await;
+            for account in shared.accounts.values().filter(|account| shared.blocked(account).is_some()) {
+                let (shared, account) = (Arc::clone(&shared), Arc::clone(account));
+                shared.tasks.clone().spawn(async move {
+                    tokio::select! {
+                        () = shared.probe(&account) => {}
+                        () = shared.stop.cancelled() => {}
+                    }
+                });
             }
-        }
-        for (id, lane) in &shared.lanes {
-            shared.show_depth(id, lane);
+            // Whatever wake-up was lost, nothing waits longer than this.
+            shared.lanes.values().for_each(|lane| lane.wake());
         }
     }
 }

@@ -147,8 +147,8 @@ pub struct Claimed {
     pub tries: u32,
     /// When the deletion was accepted.
     pub accepted_at: Timestamp,
-    /// When its sender got it: no call for it went out earlier. A rescue keeps the lost sender's time.
-    pub handed_out_at: Timestamp,
+    /// When the lease of the sender that is gone ended, for items that were taken back.
+    pub lapsed_at: Option<Timestamp>,
 }
 
 /// What [`Journal::claim`] found.

@@ -23,6 +23,9 @@ use crate::types::target::{Kind, MediaId, Name, Target};
 /// The one list of providers.
 pub mod registry;
 
+/// What a provider is made of.
+pub mod setup;
+
 /// Where a call's key comes from, and when it is read again.
 pub mod credentials;
 

@@ -21,9 +21,6 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an idle connection is kept: below the idle time after which vendors
 /// and their balancers close, so that a stale one is rarely used.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Calls of one account under way at once. At 100 calls a second a vendor that
-/// takes 2.5 s to answer still gets its full rate.
-pub const MAX_CALLS_IN_FLIGHT: usize = 256;
 /// Largest answer that is read; the largest real one is a list of 20 assets.
 pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
@@ -94,9 +91,9 @@ impl Transport {
             .no_proxy()
             .http1_only()
             .build()?;
-        // Outermost first: a call waits for its turn before its clock starts.
+        // No queue in here: a call that waited behind others could outlive its lease. How many
+        // calls are under way is bounded by the lanes, before anything is claimed.
         let stack = ServiceBuilder::new()
-            .concurrency_limit(MAX_CALLS_IN_FLIGHT)
             .timeout(CALL_TIMEOUT)
             .service_fn(move |request: Outgoing| exchange(client.clone(), request));
         Ok(Self { stack: BoxCloneSyncService::new(stack) })

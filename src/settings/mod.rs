@@ -1,6 +1,6 @@
 //! The settings: read in layers, checked as a whole, handed out by layer.
 //!
-//! [`Settings::load`] gives either settings that can work or every fault at
+//! `Settings::load` gives either settings that can work or every fault at
 //! once, each under the name of its setting, so that a bad configuration is
 //! mended in one go. The only place that reads the environment. The built-in
 //! values are the documented `config/default.toml` itself, so the two cannot

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Faults, Settings, Sources};
-use crate::providers::registry::{AccountSetup, BadSetup, Listed};
+use crate::providers::registry::Listed;
+use crate::providers::setup::{AccountSetup, BadSetup};
 use crate::providers::{Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Route};
 use crate::types::target::{Kind, MediaId, Target};
 

@@ -20,9 +20,9 @@ const ADD_DELETION: &str = "INSERT INTO deletions (id, requested_by, accounts, r
 const ADD_ACCOUNT: &str = "INSERT INTO deletion_accounts (account, deletion) VALUES (?1, ?2)";
 const ADD_ITEM: &str = "INSERT INTO items (deletion, idx, account, form, name, kind, what, label, \
     same_as, behind, operation, phase, grp, due_at, generation, lease_until, calls, tries, \
-    outcome, inferred, error, finished_at, outcome_seq, handed_out_at) \
+    outcome, inferred, error, finished_at, outcome_seq) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0, 0, \
-    ?17, ?18, ?19, ?20, ?21, ?22)";
+    ?17, ?18, ?19, ?20, ?21)";
 /// The statements of this file.
 pub(super) const STATEMENTS: [&str; 3] = [ADD_DELETION, ADD_ACCOUNT, ADD_ITEM];
 
@@ -109,7 +109,6 @@ pub(super) fn append(
             placed.ending.and_then(|e| e.error.as_ref()).map(rows::json).transpose()?,
             placed.ending.map(|_| now_ms),
             placed.ending.map(|_| place_in_sequence),
-            lease.map(|_| now_ms),
         ])?;
         if let (Some(step), Some(_)) = (step, lease) {
             claimed.push(Claimed {
@@ -122,7 +121,7 @@ pub(super) fn append(
                 calls: 0,
                 tries: 0,
                 accepted_at: rows::time(now_ms)?,
-                handed_out_at: rows::time(now_ms)?,
+                lapsed_at: None,
             });
         }
     }

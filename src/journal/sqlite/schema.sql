@@ -85,7 +85,6 @@ CREATE TABLE items (
     due_at      INTEGER,
     generation  INTEGER NOT NULL,
     lease_until INTEGER,
-    handed_out_at INTEGER, -- the last time by a claim; a rescue leaves it
     calls       INTEGER NOT NULL,
     tries       INTEGER NOT NULL,
     call        INTEGER, -- the last call that carried it

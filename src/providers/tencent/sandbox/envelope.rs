@@ -48,18 +48,24 @@ impl RequestIds {
 pub(super) fn success(fields: Map<String, Value>, request_id: String) -> Reply {
     let mut response = fields;
     response.insert("RequestId".to_owned(), Value::String(request_id));
-    Reply::json(200, &json!({ "Response": response }))
+    json_reply(200, &json!({ "Response": response }))
 }
 
 /// `{"Response": {"Error": {"Code": "…", "Message": "…"}, "RequestId": "…"}}`, with HTTP 200 unless a script
 /// wants another status (the page: do not look for 404 or 429, they carry no API meaning).
 pub(super) fn error(status: u16, refusal: &Refusal, request_id: &str) -> Reply {
     let error = json!({ "Code": refusal.code, "Message": refusal.message });
-    Reply::json(status, &json!({ "Response": { "Error": error, "RequestId": request_id } }))
+    json_reply(status, &json!({ "Response": { "Error": error, "RequestId": request_id } }))
 }
 
 /// `{"code": …, "message": "…", "codeDesc": "…"}`: what an older front can send, also with HTTP 200.
 pub(super) fn legacy(status: u16, refusal: &Refusal) -> Reply {
     let body = json!({ "code": 4000, "message": refusal.message, "codeDesc": refusal.code });
-    Reply::json(status, &body)
+    json_reply(status, &body)
+}
+
+/// Without a charset: the vendor's Python SDK looks for an error only in `application/json` and `text/plain`,
+/// spelled exactly so, and takes any other answer for a success (tencentcloud-sdk-python-common 3.1.195).
+fn json_reply(status: u16, body: &Value) -> Reply {
+    Reply::new(status, "application/json", body.to_string())
 }

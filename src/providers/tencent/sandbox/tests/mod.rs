@@ -83,6 +83,8 @@ impl Trial {
         };
         let answer = self.vendor.answer(received, &desk);
         assert_eq!(answer.reply.status, 200, "API errors travel inside HTTP 200");
+        let kind = ("content-type".to_owned(), "application/json".to_owned());
+        assert!(answer.reply.headers.contains(&kind), "the SDK finds errors only in this very type");
         let body: Value = serde_json::from_slice(&answer.reply.body).unwrap();
         let response = body["Response"].clone();
         assert!(response["RequestId"].is_string(), "{body}");

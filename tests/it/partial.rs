@@ -70,7 +70,7 @@ async fn a_batch_of_which_nothing_exists_is_absent_at_404_and_at_400() {
         for kind in ["media", "source", "attached_media"] {
             let answer = world.post_ids(ALIBABA, kind, &ids).await;
             assert_eq!((answer.status, answer.outcomes()), (200, vec!["absent"; 20]), "{status} {kind}");
-            // Of attached media the vendor's list may also mean a failure, so a read makes sure.
+            // What attached media are listed for is open (its page says "failed to be deleted"): a read tells.
             let attempts = if kind == "attached_media" { 2 } else { 1 };
             assert!(answer.items().iter().all(|item| item["attempts"] == attempts), "{status} {kind}");
         }

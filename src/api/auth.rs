@@ -7,10 +7,9 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse, Response};
 
 use super::Api;
 use super::problem::Problem;
@@ -21,23 +20,11 @@ use crate::types::target::AccountId;
 #[derive(Debug, Clone)]
 pub struct Who(pub Arc<Caller>);
 
-/// A 401, with the header that tells how to do better.
-#[derive(Debug)]
-pub struct Unauthenticated(Problem);
-
-impl IntoResponse for Unauthenticated {
-    fn into_response(self) -> Response {
-        let mut response = self.0.into_response();
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        response
-    }
-}
-
 impl FromRequestParts<Api> for Who {
-    type Rejection = Unauthenticated;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Unauthenticated> {
-        identify(api, &parts.headers).map(Who).map_err(Unauthenticated)
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        identify(api, &parts.headers).map(Who)
     }
 }
 

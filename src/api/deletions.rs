@@ -24,7 +24,7 @@ use crate::guard::caller::Scope;
 use crate::journal::{DeletionFilter, DeletionRow, ItemFilter, ItemRow};
 use crate::types::deletion::{DeletionId, DeletionState, ItemKey, ItemState};
 use crate::types::outcome::Outcome;
-use crate::types::target::AccountId;
+use crate::types::target::{AccountId, Target};
 
 /// Most items that stand inside a deletion.
 pub const MAX_INLINE_ITEMS: u64 = 1_000;
@@ -67,6 +67,7 @@ pub async fn create(
     let text = body::read_json(&headers, body, api.body_limits).await?;
     let sees = |account: &AccountId| who.0.sees(account) && api.dispatch.has_account(account);
     let asked = request::deletion(&text, &sees)?;
+    let targets: Vec<Target> = asked.wanted.iter().map(|wanted| wanted.target.clone()).collect();
     let accepted = api
         .dispatch
         .submit(Request {
@@ -78,7 +79,10 @@ pub async fn create(
         })
         .await?;
     let Accepted { id, mut watch, finished, .. } = accepted;
-    let row = wait(&api, &id, &mut watch, if finished { Duration::ZERO } else { patience.wait }).await?;
+    // Behind a blocked lane the answer comes at once, with a warning that says so.
+    let is_blocked = || targets.iter().any(|target| api.dispatch.is_blocked_for(target));
+    let time = if finished { Duration::ZERO } else { patience.wait };
+    let row = wait(&api, &id, &mut watch, time, &is_blocked).await?;
     let body = describe(&api, &row).await?;
     let status = match (row.state, body.ok) {
         (DeletionState::Running, _) => StatusCode::ACCEPTED,
@@ -89,13 +93,19 @@ pub async fn create(
 }
 
 /// Waits until a deletion has ended, the time is up, or waiting longer is pointless.
-async fn wait(api: &Api, id: &DeletionId, watch: &mut Watch, time: Duration) -> Result<DeletionRow, Problem> {
+async fn wait(
+    api: &Api,
+    id: &DeletionId,
+    watch: &mut Watch,
+    time: Duration,
+    is_pointless: &(dyn Fn() -> bool + Sync),
+) -> Result<DeletionRow, Problem> {
     let time_is_up = tokio::time::sleep(time);
     tokio::pin!(time_is_up);
     loop {
         // Subscribed before looking: an end between the two wakes us.
         let row = read(api, id).await?;
-        if row.state == DeletionState::Finished || time.is_zero() || !blocked(api, &row).is_empty() {
+        if row.state == DeletionState::Finished || time.is_zero() || is_pointless() {
             return Ok(row);
         }
         tokio::select! {
@@ -116,7 +126,7 @@ fn blocked(api: &Api, row: &DeletionRow) -> Vec<(AccountId, &'static str)> {
     if row.state == DeletionState::Finished {
         return Vec::new();
     }
-    let reason = |account: &AccountId| api.dispatch.account(account)?.blocked;
+    let reason = |account: &AccountId| api.dispatch.blocked(account);
     row.accounts.iter().filter_map(|account| Some((account.clone(), reason(account)?.as_str()))).collect()
 }
 
@@ -141,18 +151,15 @@ pub(super) fn answer(
     let headers = response.headers_mut();
     let mut put = |name: HeaderName, text: String| {
         if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.append(name, value);
+            headers.insert(name, value);
         }
     };
     put(LOCATION, format!("/v1/deletions/{id}"));
     if status == StatusCode::ACCEPTED {
         put(RETRY_AFTER, LOOK_AGAIN_S.to_string());
     }
-    if let Some(applied) = patience.applied {
-        put(HeaderName::from_static("preference-applied"), applied.to_owned());
-    }
-    if let Some(seconds) = patience.asked {
-        put(HeaderName::from_static("preference-applied"), format!("wait={seconds}"));
+    if let Some(applied) = patience.applied() {
+        put(HeaderName::from_static("preference-applied"), applied);
     }
     response
 }
@@ -161,12 +168,12 @@ pub(super) fn answer(
 pub(super) async fn wait_for_item(
     api: &Api,
     accepted: &mut Accepted,
-    account: &AccountId,
+    target: &Target,
     time: Duration,
 ) -> Result<ItemRow, Problem> {
     let time_is_up = tokio::time::sleep(time);
     tokio::pin!(time_is_up);
-    let is_blocked = || api.dispatch.account(account).is_some_and(|account| account.blocked.is_some());
+    let is_blocked = || api.dispatch.is_blocked_for(target);
     let mut waited_enough = accepted.finished || time.is_zero() || is_blocked();
     loop {
         if !waited_enough {
@@ -223,7 +230,8 @@ pub async fn show(
     let mut row = visible(&api, &who, &id).await?;
     if let Some(time) = time {
         let mut watch = api.dispatch.subscribe(&row.id);
-        row = wait(&api, &row.id, &mut watch, time).await?;
+        // A block does not end it: whoever polls would only come back at once.
+        row = wait(&api, &row.id, &mut watch, time, &|| false).await?;
     }
     Ok(Json(describe(&api, &row).await?))
 }
@@ -254,7 +262,9 @@ pub async fn list(
     let size = paging::size(&mut query)?;
     let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
     let filter = DeletionFilter {
-        visible: Some(api.dispatch.account_ids().into_iter().filter(|account| who.0.sees(account)).collect()),
+        // Who sees everything also sees what names accounts that are not configured any more.
+        visible: (!who.0.sees_all())
+            .then(|| api.dispatch.account_ids().into_iter().filter(|account| who.0.sees(account)).collect()),
         account: query.read("account", "an account's name", |text| AccountId::parse(text).ok())?,
         state: query.read("state", "running or finished", DeletionState::parse)?,
         requested_by: query.one("requested_by")?,
@@ -263,8 +273,6 @@ pub async fn list(
         before: paging::token(&mut query)?,
     };
     query.end()?;
-    // No callers configured: everything is visible, also what names accounts that are gone.
-    let filter = if api.callers.is_open() { DeletionFilter { visible: None, ..filter } } else { filter };
     let rows = api.dispatch.journal().deletions(filter, size + 1).await?;
     let (rows, next_page_token) = page(rows, size, |row| paging::write(row.seq));
     let items = rows.iter().map(|row| DeletionBody::new(row, None, &blocked(&api, row))).collect();
@@ -357,6 +365,7 @@ pub async fn find(
     who: Who,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ItemPage>, Problem> {
+    who.has(Scope::Read)?;
     let mut query = Query::parse(query.as_deref())?;
     let size = paging::size(&mut query)?;
     let needed = |name: &str| Problem::malformed(format!("the query parameter `{name}` is missing"));

@@ -13,11 +13,18 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Object, OpenApi as Document, Ref, RefOr, ResponseBuilder, Type};
+use utoipa::openapi::{
+    ContentBuilder, Object, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, Type,
+    extensions::Extensions,
+};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
+
+use serde_json::{Value, json};
 
 use super::problem::{CODES, PROBLEM_JSON, Problem, ProblemBody};
 use super::{Api, health};
+use crate::providers::LaneReason;
+use crate::providers::registry::PROVIDERS;
 
 /// The file at the project's root.
 pub const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
@@ -66,7 +73,51 @@ pub fn base() -> Document {
 /// The whole document, from the handlers.
 #[must_use]
 pub fn document() -> Document {
-    super::routes().into_openapi()
+    let mut document = super::routes().into_openapi();
+    tighten(&mut document);
+    document
+}
+
+/// Says what annotations cannot: rules between fields, and lists that stand elsewhere in the code.
+fn tighten(document: &mut Document) {
+    let one_name = |other: &str| json!({"oneOf": [{"required": ["id"]}, {"required": [other]}]});
+    let everything = json!({"required": ["all"], "properties": {"all": {"const": true}}});
+    let selector = json!({"anyOf": [
+        {"required": ["definitions"]}, {"required": ["job_ids"]}, {"required": ["family"]},
+    ]});
+    let objects = document.components.iter_mut().flat_map(|components| &mut components.schemas);
+    for (name, schema) in objects {
+        let RefOr::T(Schema::Object(object)) = schema else { continue };
+        match name.as_str() {
+            "MediaTarget" | "SourceTarget" => add(object, vec![one_name("reference_id")]),
+            // Both a selector and `all: true` fit two branches, neither fits none.
+            "RenditionsTarget" => {
+                add(object, vec![one_name("reference_id"), json!({"oneOf": [selector, everything]})]);
+            }
+            "SnapshotsTarget" => add(object, vec![json!({"oneOf": [{"required": ["types"]}, everything]})]),
+            "ImageTarget" => add(object, vec![one_name("url")]),
+            "Problem" => list(object, "code", CODES.iter().map(|(code, ..)| json!(code)).collect()),
+            "Account" | "Lane" => {
+                let reasons = LaneReason::ALL.iter().map(|reason| json!(reason.as_str()));
+                list(object, "reason", reasons.chain([Value::Null]).collect());
+                list(object, "provider", PROVIDERS.iter().map(|listed| json!(listed.name)).collect());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Adds rules beside an object's properties. `utoipa` has no field for them there, but writes
+/// what it knows as extensions in the same place, under whatever name.
+fn add(object: &mut Object, rules: Vec<Value>) {
+    object.extensions = Some(Extensions::from_iter([("allOf", Value::Array(rules))]));
+}
+
+/// Makes a property one of a closed list.
+fn list(object: &mut Object, property: &str, values: Vec<Value>) {
+    if let Some(RefOr::T(Schema::Object(property))) = object.properties.get_mut(property) {
+        property.enum_values = Some(values);
+    }
 }
 
 /// What stands at the head of the file.
@@ -155,17 +206,17 @@ problem_sets! {
     /// Reads at the vendor.
     LookProblems = &[
         "malformed", "unauthenticated", "scope", "forbidden", "not_found", "busy", "invalid", "unsupported",
-        "vendor_failed", "blocked", "overloaded", "vendor_timeout",
+        "internal", "vendor_failed", "blocked", "overloaded", "vendor_timeout",
     ];
     /// `POST /v1/deletions`.
     SubmitProblems = &[
         "malformed", "unauthenticated", "scope", "body_too_slow", "too_large", "unsupported_media_type", "invalid",
-        "not_served", "queue_full", "blocked", "overloaded", "not_ready", "journal_unavailable", "disk_full",
+        "not_served", "queue_full", "internal", "blocked", "overloaded", "not_ready", "journal_unavailable", "disk_full",
     ];
     /// Single-target DELETEs.
     DeleteProblems = &[
         "malformed", "unauthenticated", "scope", "forbidden", "not_found", "absent", "busy", "invalid", "unsupported",
-        "not_served", "protected", "queue_full", "vendor_failed", "blocked", "overloaded", "not_ready",
+        "not_served", "protected", "queue_full", "internal", "vendor_failed", "blocked", "overloaded", "not_ready",
         "journal_unavailable", "unknown", "disk_full",
     ];
 }
@@ -189,7 +240,7 @@ pub struct DeleteParams {
     /// Whether "not found" is ok (the default) or an error.
     pub if_absent: Option<super::request_schema::IfAbsentWord>,
     /// Why; kept with the deletion.
-    #[param(max_length = 1000)]
+    #[param(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub reason: Option<String>,
 }
 
@@ -209,7 +260,7 @@ pub struct PageParams {
 #[into_params(parameter_in = Header)]
 pub struct PreferHeader {
     /// `wait=N` waits up to N seconds (at most 60; 10 if absent); `respond-async` does not wait (RFC 7240).
-    #[param(rename = "Prefer", example = "wait=30")]
+    #[param(rename = "Prefer", example = "wait=30", nullable = false)]
     pub prefer: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use super::docs::{DeleteProblems, LookProblems};
 use super::problem::{FieldError, Problem};
 use super::request::{self, Query};
 use super::response::{ItemBody, MediaBody};
-use crate::dispatch::submit::{Request, SubmitError};
+use crate::dispatch::submit::{InvalidField, Request, SubmitError};
 use crate::guard::caller::Scope;
 use crate::types::deletion::Wanted;
 use crate::types::target::{MediaId, Name, Target, What};
@@ -34,6 +34,7 @@ struct Single {
 
 async fn delete(api: Api, single: Single, what: Reading<What>) -> Result<Response, Problem> {
     let account = single.who.on(&api, &single.account, Scope::Delete)?;
+    request::refuse_body(&single.headers)?;
     request::refuse_unserved_headers(&single.headers)?;
     let patience = request::prefer(&single.headers);
     let mut query = Query::parse(single.query.as_deref())?;
@@ -41,16 +42,16 @@ async fn delete(api: Api, single: Single, what: Reading<What>) -> Result<Respons
     let (if_absent, reason) = request::delete_query(&mut query)?;
     query.end()?;
     let id = media_id(&single.id)?;
-    let target = Target { account: account.clone(), name: Name::Id(id), what };
+    let target = Target { account, name: Name::Id(id), what };
     let request = Request {
         requested_by: single.who.0.name.clone(),
         reason,
         if_absent,
-        wanted: vec![Wanted { target, label: None }],
+        wanted: vec![Wanted { target: target.clone(), label: None }],
         waits: !patience.is_async,
     };
     let mut accepted = api.dispatch.submit(request).await.map_err(of_one_target)?;
-    let row = wait_for_item(&api, &mut accepted, &account, patience.wait).await?;
+    let row = wait_for_item(&api, &mut accepted, &target, patience.wait).await?;
     let item = ItemBody::from(&row);
     Ok(match item.ok {
         None => answer(StatusCode::ACCEPTED, &accepted.id, &patience, Json(item)),
@@ -65,15 +66,10 @@ async fn delete(api: Api, single: Single, what: Reading<What>) -> Result<Respons
 
 /// A path has no `targets`: pointers lead to the query's fields instead.
 fn of_one_target(error: SubmitError) -> Problem {
-    match error {
-        SubmitError::Invalid(fields) => Problem::invalid(
-            fields
-                .into_iter()
-                .map(|field| FieldError { pointer: format!("#{}", field.field), detail: field.message })
-                .collect(),
-        ),
-        other => other.into(),
-    }
+    let SubmitError::Invalid(fields) = error else { return error.into() };
+    let fault =
+        |field: InvalidField| FieldError { pointer: format!("#{}", field.field), detail: field.message };
+    Problem::invalid(fields.into_iter().map(fault).collect())
 }
 
 fn media_id(text: &str) -> Result<MediaId, Problem> {

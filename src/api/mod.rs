@@ -6,6 +6,7 @@
 //! deleted and when it goes out is decided below. Health and metrics stay outside
 //! the shedding, so that they answer when it matters.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
@@ -69,9 +70,22 @@ use crate::guard::caller::Callers;
 use crate::types::clock::Clock;
 use crate::types::metrics::{HttpLabels, Metrics};
 
-/// What handlers work with.
+/// What handlers work with. Layers, routes and extractors each hold one, so a
+/// clone for each of them and each request must cost next to nothing.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub struct Api(Arc<Parts>);
+
+impl Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What an [`Api`] is made of.
+#[derive(Debug)]
+pub struct Parts {
     /// Work out.
     pub dispatch: Dispatch,
     /// Who may call.
@@ -124,7 +138,8 @@ fn reserved() -> OpenApiRouter<Api> {
 }
 
 /// The whole service.
-pub fn router(api: Api) -> Router {
+pub fn router(parts: Parts) -> Router {
+    let api = Api(Arc::new(parts));
     let shed = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(|_: tower::BoxError| async { StatusCode::SERVICE_UNAVAILABLE }))
         .layer(LoadShedLayer::new())

@@ -6,7 +6,7 @@
 //! too. `detail` is for the caller and never holds a vendor's text or a secret.
 
 use axum::extract::{OriginalUri, Request};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -42,7 +42,6 @@ pub const CODES: &[(&str, u16, &str, bool)] = &[
     ("not_served", 422, "This part of the contract is not served yet", false),
     ("protected", 423, "The asset is protected", false),
     ("queue_full", 429, "Too many items wait for this account", true),
-    ("headers_too_large", 431, "The request's headers are too large", false),
     ("internal", 500, "Something went wrong here", true),
     ("vendor_failed", 502, "The vendor failed", true),
     ("blocked", 503, "The account is blocked", true),
@@ -53,6 +52,10 @@ pub const CODES: &[(&str, u16, &str, bool)] = &[
     ("vendor_timeout", 504, "The vendor could not be asked in time", true),
     ("disk_full", 507, "The journal's disk is full", true),
 ];
+
+/// Most fields that one answer names: one for every target of the largest JSON body. More would only
+/// make a hostile body cost more on its way back.
+pub const MAX_ERRORS: usize = 1_000;
 
 /// A failure on its way to the caller.
 #[derive(Debug, Clone)]
@@ -101,6 +104,7 @@ pub struct ProblemBody {
     pub errors: Vec<FieldError>,
     /// The item, where one was made.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub item: Option<ItemBody>,
 }
 
@@ -124,14 +128,30 @@ impl Problem {
         Self::new("not_found", detail)
     }
 
-    /// 422 with the fields at fault.
+    /// 422 with the fields at fault, of which the first [`MAX_ERRORS`] are told.
     #[must_use]
-    pub fn invalid(errors: Vec<FieldError>) -> Self {
+    pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] => format!("{}: {}", one.pointer, one.detail),
+            more if more.len() > MAX_ERRORS => {
+                format!(
+                    "{} fields are invalid, the first {MAX_ERRORS} are told; nothing was accepted",
+                    more.len()
+                )
+            }
             more => format!("{} fields are invalid; nothing was accepted", more.len()),
         };
+        errors.truncate(MAX_ERRORS);
         Self { errors, ..Self::new("invalid", detail) }
+    }
+
+    /// 422 for fields that the contract has and this version does not.
+    #[must_use]
+    pub fn not_served(names: &[&str]) -> Self {
+        let detail = format!("not served yet: {}; nothing was accepted", names.join(", "));
+        let error =
+            |name: &&str| FieldError { pointer: format!("#/{name}"), detail: "is not served yet".to_owned() };
+        Self { errors: names.iter().map(error).collect(), ..Self::new("not_served", detail) }
     }
 
     /// Adds `Retry-After`.
@@ -307,10 +327,12 @@ pub async fn render(uri: OriginalUri, request: Request, next: Next) -> Response 
     if let Some(seconds) = problem.retry_after_s {
         rendered.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    for name in
-        [axum::http::header::ALLOW, axum::http::header::LOCATION, axum::http::header::WWW_AUTHENTICATE]
-    {
-        if let Some(value) = response.headers().get(&name) {
+    if status == 401 {
+        rendered.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    // What is said beside the body stays: Allow, Location, Preference-Applied.
+    for (name, value) in response.headers() {
+        if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
             rendered.headers_mut().insert(name, value.clone());
         }
     }

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use serde_json::{Map, Value};
 
 use super::problem::{FieldError, Problem};
@@ -24,7 +25,7 @@ pub const MAX_JSON_TARGETS: usize = 1_000;
 /// Longest reason.
 pub const MAX_REASON_LEN: usize = 1_000;
 /// Longest wait that a caller may ask for.
-pub const MAX_WAIT: Duration = Duration::from_secs(60);
+pub const MAX_WAIT: Duration = Duration::from_mins(1);
 /// How long an answer waits for the outcome if the caller does not say.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 
@@ -93,7 +94,7 @@ fn refuse_unserved(fields: &mut Map<String, Value>) -> Result<(), Problem> {
     if unserved.is_empty() {
         return Ok(());
     }
-    Err(Problem::new("not_served", format!("not served yet: {}; nothing was accepted", unserved.join(", "))))
+    Err(Problem::not_served(&unserved))
 }
 
 fn read_targets(
@@ -106,10 +107,10 @@ fn read_targets(
         .enumerate()
         .filter_map(|(n, value)| {
             let at = format!("#/targets/{n}");
-            match value {
-                Value::Object(fields) => target(fields, &at, account, faults, sees),
-                _ => faults.add(at, "must be an object with a `kind`"),
-            }
+            let Value::Object(fields) = value else {
+                return faults.add(at, "must be an object with a `kind`");
+            };
+            target(fields, &at, account, faults, sees)
         })
         .collect()
 }
@@ -210,13 +211,10 @@ fn take_renditions(fields: &mut Map<String, Value>, at: &str, faults: &mut Fault
     let job_ids = take_selectors(fields, at, "job_ids", faults);
     let family = match fields.remove("family") {
         None => None,
-        Some(value) => match value.as_str().and_then(Family::parse) {
-            Some(family) => Some(family),
-            None => {
-                let known = Family::ALL.map(Family::as_str).join(", ");
-                faults.add(format!("{at}/family"), format!("must be one of: {known}"))
-            }
-        },
+        Some(value) => value.as_str().and_then(Family::parse).or_else(|| {
+            let known = Family::ALL.map(Family::as_str).join(", ");
+            faults.add(format!("{at}/family"), format!("must be one of: {known}"))
+        }),
     };
     let all = take_bool(fields, at, "all", faults);
     if faults.0.len() > before {
@@ -254,7 +252,9 @@ fn take_selectors(
         let text = match entry {
             Value::String(text) => Ok(text),
             Value::Number(number) if number.is_u64() || number.is_i64() => Ok(number.to_string()),
-            _ => Err(BadName("must be a string".to_owned())),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                Err(BadName("must be a string".to_owned()))
+            }
         };
         match text.and_then(|text| Selector::parse(&text)) {
             Ok(selector) if seen.insert(selector.clone()) => selectors.push(selector),
@@ -312,16 +312,16 @@ fn take_text(
     faults: &mut Faults,
 ) -> Option<String> {
     let pointer = format!("{at}/{name}");
-    match fields.remove(name)? {
-        Value::String(text) if text.chars().count() > most => {
-            faults.add(pointer, format!("must be at most {most} characters"))
-        }
-        Value::String(text) if text.chars().any(char::is_control) => {
-            faults.add(pointer, "must not hold control characters")
-        }
-        Value::String(text) => Some(text),
-        _ => faults.add(pointer, "must be a string"),
+    let Value::String(text) = fields.remove(name)? else {
+        return faults.add(pointer, "must be a string");
+    };
+    if text.chars().count() > most {
+        return faults.add(pointer, format!("must be at most {most} characters"));
     }
+    if text.chars().any(char::is_control) {
+        return faults.add(pointer, "must not hold control characters");
+    }
+    Some(text)
 }
 
 fn refuse_unknown(fields: Map<String, Value>, at: &str, faults: &mut Faults) {
@@ -373,6 +373,9 @@ impl Query {
     pub fn parse(raw: Option<&str>) -> Result<Self, Problem> {
         let Some(raw) = raw.filter(|raw| !raw.is_empty()) else { return Ok(Self { pairs: Vec::new() }) };
         let decode = |text: &str| {
+            if !is_percent_encoded(text) {
+                return Err(Problem::malformed("the query holds a % that no two hex digits follow"));
+            }
             percent_encoding::percent_decode_str(&text.replace('+', " "))
                 .decode_utf8()
                 .map(std::borrow::Cow::into_owned)
@@ -435,6 +438,16 @@ impl Query {
     }
 }
 
+/// Whether two hex digits follow every `%`. Parsers differ on the rest, and a delete must not
+/// depend on which one read it.
+fn is_percent_encoded(text: &str) -> bool {
+    let hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    text.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes();
+        hex(digits.first()) && hex(digits.get(1))
+    })
+}
+
 /// What every single-target DELETE takes in its query.
 pub fn delete_query(query: &mut Query) -> Result<(IfAbsent, Option<String>), Problem> {
     let absent = query.read("if_absent", "ok or error", if_absent)?.unwrap_or_default();
@@ -443,7 +456,7 @@ pub fn delete_query(query: &mut Query) -> Result<(IfAbsent, Option<String>), Pro
         fits.then(|| text.to_owned())
     })?;
     if query.flag("dry_run")? {
-        return Err(Problem::new("not_served", "dry_run is not served yet; nothing was accepted"));
+        return Err(Problem::not_served(&["dry_run"]));
     }
     Ok((absent, reason))
 }
@@ -493,16 +506,27 @@ pub struct Patience {
     pub wait: Duration,
     /// The caller is content with an answer before the outcome.
     pub is_async: bool,
-    /// What to answer as `Preference-Applied`.
-    pub applied: Option<&'static str>,
-    /// The wait that was applied, if one was asked for.
+    /// The wait in seconds, if one was asked for.
     pub asked: Option<u64>,
+}
+
+impl Patience {
+    /// What to answer as `Preference-Applied`.
+    #[must_use]
+    pub fn applied(&self) -> Option<String> {
+        match (self.is_async, self.asked) {
+            (true, Some(seconds)) => Some(format!("respond-async, wait={seconds}")),
+            (true, None) => Some("respond-async".to_owned()),
+            (false, Some(seconds)) => Some(format!("wait={seconds}")),
+            (false, None) => None,
+        }
+    }
 }
 
 /// Reads `Prefer` (RFC 7240): `wait=N` and `respond-async`; what is not understood is ignored, as the RFC asks.
 #[must_use]
 pub fn prefer(headers: &HeaderMap) -> Patience {
-    let mut patience = Patience { wait: DEFAULT_WAIT, is_async: false, applied: None, asked: None };
+    let mut patience = Patience { wait: DEFAULT_WAIT, is_async: false, asked: None };
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     for preference in values.flat_map(|value| value.split(',')) {
         let preference = preference.split(';').next().unwrap_or_default().trim();
@@ -522,8 +546,17 @@ pub fn prefer(headers: &HeaderMap) -> Patience {
         (None, true) => Duration::ZERO,
         (None, false) => DEFAULT_WAIT,
     };
-    patience.applied = patience.is_async.then_some("respond-async");
     patience
+}
+
+/// A single-target DELETE says everything in its URL: what somebody put into a body (`dry_run`,
+/// perhaps) would be overlooked, so it is refused.
+pub fn refuse_body(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
+    if is_empty && !headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    Err(Problem::malformed("a DELETE takes no body here: say it in the query; nothing was accepted"))
 }
 
 /// Parts of the contract that come in headers and are not served yet are refused, never ignored.
@@ -625,15 +658,18 @@ mod tests {
             let body =
                 format!(r#"{{"account": "media-cn", {field}, "targets": [{{"kind": "media", "id": "x"}}]}}"#);
             let refusal = read(&body).unwrap_err();
-            assert!(refusal[0].1.contains("not_served"), "{field}: {refusal:?}");
+            assert_eq!(refusal[0].1, "is not served yet", "{field}: {refusal:?}");
         }
     }
 
     #[test]
     fn a_query_parameter_is_asked_for_or_refused() {
-        let mut query = Query::parse(Some("definition=HD&definition=SD&all=false&x=%zz")).unwrap();
+        let mut query = Query::parse(Some("definition=HD&definition=SD&all=false&x=%7A")).unwrap();
         assert!(renditions_query(&mut query).is_ok());
         assert!(query.end().is_err());
+        for broken in ["x=%zz", "x=%", "%4=x", "x=%FF"] {
+            assert!(Query::parse(Some(broken)).is_err(), "{broken}");
+        }
         let mut twice = Query::parse(Some("reason=a&reason=b")).unwrap();
         assert!(delete_query(&mut twice).is_err());
         assert!(

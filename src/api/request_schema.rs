@@ -22,12 +22,13 @@ use super::response::{FamilyWord, SnapshotWord};
 }))]
 pub struct NewDeletionBody {
     /// The account of targets that name none.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub account: Option<String>,
     /// Why; kept with the deletion.
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub reason: Option<String>,
     /// Whether "not found" is ok.
+    #[schema(nullable = false)]
     pub if_absent: Option<IfAbsentWord>,
     /// What is to go, in the order of the answer.
     #[schema(min_items = 1, max_items = 1000)]
@@ -48,6 +49,14 @@ pub enum IfAbsentWord {
 /// One thing to delete. `account` may stand on the deletion instead.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
+#[schema(discriminator(property_name = "kind", mapping(
+    ("media" = "#/components/schemas/MediaTarget"),
+    ("source" = "#/components/schemas/SourceTarget"),
+    ("renditions" = "#/components/schemas/RenditionsTarget"),
+    ("snapshots" = "#/components/schemas/SnapshotsTarget"),
+    ("image" = "#/components/schemas/ImageTarget"),
+    ("attached_media" = "#/components/schemas/AttachedMediaTarget"),
+)))]
 pub enum NewTarget {
     /// An asset and everything made from it.
     Media(NewMedia),
@@ -89,17 +98,17 @@ word!(AttachedMediaWord, AttachedMedia);
 pub struct NewMedia {
     #[schema(inline)]
     pub kind: MediaWord,
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub account: Option<String>,
     /// The vendor's id.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub id: Option<String>,
     /// The caller's own id (Alibaba).
-    #[schema(min_length = 6, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 6, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub reference_id: Option<String>,
     /// A label, echoed back.
     #[serde(rename = "ref")]
-    #[schema(max_length = 128)]
+    #[schema(max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub label: Option<String>,
 }
 
@@ -110,19 +119,20 @@ pub struct NewMedia {
 pub struct NewSource {
     #[schema(inline)]
     pub kind: SourceWord,
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub account: Option<String>,
     /// The vendor's id.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub id: Option<String>,
     /// The caller's own id (Alibaba).
-    #[schema(min_length = 6, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 6, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub reference_id: Option<String>,
     /// Also where playback needs it.
+    #[schema(nullable = false)]
     pub force: Option<bool>,
     /// A label, echoed back.
     #[serde(rename = "ref")]
-    #[schema(max_length = 128)]
+    #[schema(max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub label: Option<String>,
 }
 
@@ -133,27 +143,29 @@ pub struct NewSource {
 pub struct NewRenditions {
     #[schema(inline)]
     pub kind: RenditionsWord,
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub account: Option<String>,
     /// The vendor's id.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub id: Option<String>,
     /// The caller's own id (Alibaba).
-    #[schema(min_length = 6, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 6, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub reference_id: Option<String>,
     /// Names such as `HD` (Alibaba) or template numbers (Tencent); a number is taken as its text.
-    #[schema(min_items = 1, max_items = 100)]
+    #[schema(min_items = 1, max_items = 100, nullable = false)]
     pub definitions: Option<Vec<SelectorWord>>,
     /// The vendor's job ids (Alibaba).
-    #[schema(min_items = 1, max_items = 100)]
+    #[schema(min_items = 1, max_items = 100, nullable = false)]
     pub job_ids: Option<Vec<SelectorWord>>,
     /// The family (Tencent); without definitions all of it.
+    #[schema(nullable = false)]
     pub family: Option<FamilyWord>,
     /// Every rendition; not beside a selector.
+    #[schema(nullable = false)]
     pub all: Option<bool>,
     /// A label, echoed back.
     #[serde(rename = "ref")]
-    #[schema(max_length = 128)]
+    #[schema(max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub label: Option<String>,
 }
 
@@ -180,19 +192,20 @@ pub struct SelectorText(pub String);
 pub struct NewSnapshots {
     #[schema(inline)]
     pub kind: SnapshotsWord,
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub account: Option<String>,
     /// The vendor's id.
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     pub id: String,
     /// The types.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, nullable = false)]
     pub types: Option<Vec<SnapshotWord>>,
     /// Every type; not beside `types`.
+    #[schema(nullable = false)]
     pub all: Option<bool>,
     /// A label, echoed back.
     #[serde(rename = "ref")]
-    #[schema(max_length = 128)]
+    #[schema(max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub label: Option<String>,
 }
 
@@ -203,17 +216,17 @@ pub struct NewSnapshots {
 pub struct NewImage {
     #[schema(inline)]
     pub kind: ImageWord,
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub account: Option<String>,
     /// The vendor's id.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub id: Option<String>,
     /// The image's URL (Alibaba): http or https, commas percent-encoded.
-    #[schema(max_length = 2048, pattern = "^https?://[!-+\\--~]+$")]
+    #[schema(max_length = 2048, pattern = "^https?://[!\"$-+\\-.0->@-~][!-+\\--~]*$", nullable = false)]
     pub url: Option<String>,
     /// A label, echoed back.
     #[serde(rename = "ref")]
-    #[schema(max_length = 128)]
+    #[schema(max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub label: Option<String>,
 }
 
@@ -224,13 +237,13 @@ pub struct NewImage {
 pub struct NewAttachedMedia {
     #[schema(inline)]
     pub kind: AttachedMediaWord,
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub account: Option<String>,
     /// The vendor's id.
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     pub id: String,
     /// A label, echoed back.
     #[serde(rename = "ref")]
-    #[schema(max_length = 128)]
+    #[schema(max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub label: Option<String>,
 }

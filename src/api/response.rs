@@ -21,21 +21,25 @@ use crate::types::target::{
 #[schema(as = Target)]
 pub struct TargetBody {
     /// What kind of thing.
-    #[schema(inline, value_type = KindWord)]
+    #[schema(value_type = KindWord)]
     pub kind: &'static str,
     /// The account.
     pub account: String,
     /// The vendor's id of the asset.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub id: Option<String>,
     /// The caller's own id of the asset.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub reference_id: Option<String>,
     /// The image's URL.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub url: Option<String>,
     /// Source: delete it even where playback needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub force: Option<bool>,
     /// Renditions: definitions or template numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -45,14 +49,15 @@ pub struct TargetBody {
     pub job_ids: Vec<String>,
     /// Renditions: the family.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline, value_type = Option<FamilyWord>)]
+    #[schema(value_type = FamilyWord, nullable = false)]
     pub family: Option<&'static str>,
     /// Snapshots: the types.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(inline, value_type = Vec<SnapshotWord>)]
+    #[schema(value_type = Vec<SnapshotWord>)]
     pub types: Vec<&'static str>,
     /// Renditions or snapshots: all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub all: Option<bool>,
 }
 
@@ -205,22 +210,24 @@ pub enum DeletionStateWord {
 #[schema(as = ItemError)]
 pub struct ItemErrorBody {
     /// The stable word for programs.
-    #[schema(inline, value_type = ReasonWord)]
+    #[schema(value_type = ReasonWord)]
     pub code: Reason,
     /// A sentence for people.
     pub message: String,
     /// The vendor's own code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub vendor_code: Option<String>,
     /// With `unsupported`: the kinds that the account's provider can serve.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(inline, value_type = Vec<KindWord>)]
+    #[schema(value_type = Vec<KindWord>)]
     pub supported: Vec<Kind>,
 }
 
 /// The reasons.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Reason)]
 pub enum ReasonWord {
     /// The source is still needed for playback; `force` deletes it all the same.
     Protected,
@@ -263,19 +270,22 @@ pub struct PartBody {
     pub part: String,
     /// What came of it; absent while it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub outcome: Option<OutcomeWord>,
     /// `inferred` where an earlier answer was lost and it is gone now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline, value_type = Option<ConfirmationWord>)]
+    #[schema(value_type = ConfirmationWord, nullable = false)]
     pub confirmation: Option<&'static str>,
     /// Why it is not ok.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub error: Option<ItemErrorBody>,
 }
 
 /// How sure `deleted` is.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Confirmation)]
 pub enum ConfirmationWord {
     /// An earlier attempt's answer was lost, and the vendor now says that it is gone.
     Inferred,
@@ -305,6 +315,7 @@ pub struct VendorBody {
     pub operation: String,
     /// The vendor's request id, for its support.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub request_id: Option<String>,
 }
 
@@ -320,41 +331,50 @@ pub struct ItemBody {
     pub target: TargetBody,
     /// The caller's own label.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub label: Option<String>,
     /// Where it stands.
     pub state: ItemStateWord,
     /// What came of it, once it is done.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub outcome: Option<OutcomeWord>,
     /// Whether that is ok, once it is done.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub ok: Option<bool>,
     /// If it is not ok: whether asking again later may help.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub retriable: Option<bool>,
     /// `inferred` where an earlier answer was lost and the vendor now says that it is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline, value_type = Option<ConfirmationWord>)]
+    #[schema(value_type = ConfirmationWord, nullable = false)]
     pub confirmation: Option<&'static str>,
     /// Why it is not ok.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub error: Option<ItemErrorBody>,
     /// Its parts, where it has several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartBody>,
     /// The vendor's id that a reference id was resolved to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub resolved_id: Option<String>,
     /// The earlier position with the same target; it was sent once for both.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub same_as: Option<u32>,
     /// Vendor calls that carried it.
     pub attempts: u32,
     /// The last of them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub vendor: Option<VendorBody>,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, nullable = false)]
     pub finished_at: Option<String>,
 }
 
@@ -416,29 +436,34 @@ pub struct AttemptBody {
     /// The vendor action.
     pub operation: String,
     /// What it was for.
-    #[schema(inline, value_type = PurposeWord)]
+    #[schema(value_type = PurposeWord)]
     pub purpose: &'static str,
     /// When it began.
+    #[schema(format = DateTime)]
     pub started_at: String,
     /// How long it took.
     pub duration_ms: u64,
     /// How it ended.
-    #[schema(inline, value_type = ClassWord)]
+    #[schema(value_type = ClassWord)]
     pub class: AttemptClass,
     /// The HTTP status of the vendor's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub http_status: Option<u16>,
     /// The vendor's error code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub vendor_code: Option<String>,
     /// The vendor's request id.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub request_id: Option<String>,
 }
 
 /// What a call was for.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Purpose)]
 pub enum PurposeWord {
     /// A read that had to come before the delete.
     Resolve,
@@ -451,6 +476,7 @@ pub enum PurposeWord {
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AttemptClass)]
 pub enum ClassWord {
     /// No byte left.
     NotSent,
@@ -524,16 +550,21 @@ pub struct DeletionBody {
     /// Where it stands.
     pub state: DeletionStateWord,
     /// Whether every item is ok, once it is finished.
+    #[schema(required = true)]
     pub ok: Option<bool>,
     /// The caller's name.
     pub requested_by: String,
     /// The caller's reason.
+    #[schema(required = true)]
     pub reason: Option<String>,
     /// When it was accepted.
+    #[schema(format = DateTime)]
     pub created_at: String,
     /// When its first vendor call was about to be made.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub started_at: Option<String>,
     /// When its last item ended.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub finished_at: Option<String>,
     /// How many items stand where.
     pub counts: CountsBody,
@@ -541,6 +572,7 @@ pub struct DeletionBody {
     pub warnings: Vec<String>,
     /// The items in input order, if there are at most 1,000.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub items: Option<Vec<ItemBody>>,
 }
 
@@ -597,6 +629,7 @@ pub struct DeletionPage {
     /// The deletions, newest first, without items.
     pub items: Vec<DeletionBody>,
     /// Give it as `page_token` for the next page; null on the last.
+    #[schema(required = true)]
     pub next_page_token: Option<String>,
 }
 
@@ -606,6 +639,7 @@ pub struct ItemPage {
     /// The items.
     pub items: Vec<ItemBody>,
     /// Give it as `page_token` for the next page; null on the last.
+    #[schema(required = true)]
     pub next_page_token: Option<String>,
 }
 
@@ -614,10 +648,13 @@ pub struct ItemPage {
 #[schema(as = SourceFile)]
 pub struct SourceBody {
     /// Bytes.
+    #[schema(required = true)]
     pub size_bytes: Option<u64>,
     /// Container format.
+    #[schema(required = true)]
     pub format: Option<String>,
     /// Where it plays.
+    #[schema(required = true)]
     pub url: Option<String>,
 }
 
@@ -626,17 +663,22 @@ pub struct SourceBody {
 #[schema(as = Rendition)]
 pub struct RenditionBody {
     /// Name or template number.
+    #[schema(required = true)]
     pub definition: Option<String>,
     /// The family, where the vendor has families.
-    #[schema(inline, value_type = Option<FamilyWord>)]
+    #[schema(value_type = Option<FamilyWord>, required = true)]
     pub family: Option<&'static str>,
     /// The vendor's job id, where it has one.
+    #[schema(required = true)]
     pub job_id: Option<String>,
     /// Container format.
+    #[schema(required = true)]
     pub format: Option<String>,
     /// Bytes.
+    #[schema(required = true)]
     pub size_bytes: Option<u64>,
     /// Where it plays.
+    #[schema(required = true)]
     pub url: Option<String>,
 }
 
@@ -646,7 +688,7 @@ pub struct RenditionBody {
 pub struct SnapshotBody {
     /// Its type, where it is one that can be selected.
     #[serde(rename = "type")]
-    #[schema(inline, value_type = Option<SnapshotWord>)]
+    #[schema(value_type = Option<SnapshotWord>, required = true)]
     pub kind: Option<&'static str>,
     /// Where it is.
     pub url: String,
@@ -661,20 +703,28 @@ pub struct MediaBody {
     /// The account.
     pub account: String,
     /// Title.
+    #[schema(required = true)]
     pub title: Option<String>,
     /// The vendor's word for its state.
+    #[schema(required = true)]
     pub status: Option<String>,
     /// When it was made.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub created_at: Option<String>,
     /// Bytes.
+    #[schema(required = true)]
     pub size_bytes: Option<u64>,
     /// Seconds.
+    #[schema(required = true)]
     pub duration_s: Option<f64>,
     /// The uploaded source; null if it is gone or the vendor did not tell.
+    #[schema(required = true)]
     pub source: Option<SourceBody>,
     /// Its playable outputs; null if the vendor did not tell.
+    #[schema(required = true)]
     pub renditions: Option<Vec<RenditionBody>>,
     /// Its snapshots; null if the vendor did not tell.
+    #[schema(required = true)]
     pub snapshots: Option<Vec<SnapshotBody>>,
 }
 
@@ -740,6 +790,7 @@ pub struct LaneBody {
     /// Whether it sends.
     pub state: LaneStateWord,
     /// Why not.
+    #[schema(required = true)]
     pub reason: Option<&'static str>,
     /// The vendor's limit, in calls a second.
     pub qps: f64,
@@ -780,13 +831,15 @@ pub struct AccountBody {
     /// Its provider.
     pub provider: &'static str,
     /// Its region, where one is configured.
+    #[schema(required = true)]
     pub region: Option<String>,
     /// The kinds that its provider can serve.
-    #[schema(inline, value_type = Vec<KindWord>)]
+    #[schema(value_type = Vec<KindWord>)]
     pub kinds: &'static [Kind],
     /// `blocked` if any of its lanes is.
     pub state: LaneStateWord,
     /// Why.
+    #[schema(required = true)]
     pub reason: Option<&'static str>,
     /// Its lanes.
     pub lanes: Vec<LaneBody>,
@@ -812,6 +865,7 @@ pub struct AccountPage {
     /// The accounts, by name.
     pub items: Vec<AccountBody>,
     /// Always null: they fit on one page.
+    #[schema(required = true)]
     pub next_page_token: Option<String>,
 }
 

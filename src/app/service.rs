@@ -18,13 +18,13 @@ use tokio_util::task::TaskTracker;
 use super::accept;
 use super::accounts;
 use super::shutdown::Shutdown;
-use crate::api::{self, Api};
+use crate::api;
 use crate::dispatch::retry::Policy;
 use crate::dispatch::{AccountConfig, Dispatch, Parts};
 use crate::journal::Journal;
 use crate::journal::sqlite::SqliteJournal;
 use crate::settings::Settings;
-use crate::types::clock::Clock;
+use crate::types::clock::{Clock, SteadyClock};
 use crate::types::metrics::Metrics;
 
 /// A service that runs.
@@ -50,8 +50,10 @@ impl Service {
     ) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let tasks = TaskTracker::new();
-        let journal = open_journal(&settings.store.path, &clock, &metrics).await?;
+        // Providers sign with the true time; everything that is stored keeps to a steady one.
         let configs = configure(settings, &clock).await?;
+        let clock = SteadyClock::over(clock);
+        let journal = open_journal(&settings.store.path, &clock, &metrics).await?;
         let dispatch = Dispatch::new(
             Parts {
                 journal: Arc::clone(&journal),
@@ -77,7 +79,7 @@ impl Service {
         if callers.is_open() {
             tracing::warn!("no callers are configured: whoever reaches this loopback address may delete");
         }
-        let app = api::router(Api {
+        let app = api::router(api::Parts {
             dispatch: dispatch.clone(),
             callers: Arc::new(callers),
             metrics: metrics.clone(),

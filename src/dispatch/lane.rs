@@ -1,18 +1,18 @@
 //! A lane: ready (a permit) → claim → call → record.
 //!
-//! One loop per (account, operation), the only one that sends. It waits for work
-//! and for a permit, in that order, and only then lets the journal hand out
+//! One loop per (account, operation); deletes go out nowhere else. It waits for
+//! work and for a permit, in that order, and only then lets the journal hand out
 //! items: what arrived during the wait travels together. Each call runs as a
 //! task of its own, so a slow vendor does not hold up the permits. An item that
-//! meets a free permit skips the claim (`mod.rs`) and joins at `deliver`.
+//! meets a free permit skips the claim (`submit.rs`) and joins at `deliver`.
 //! Decisions are elsewhere: `batch`, `retry`; this file only acts.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tower::{Service, ServiceBuilder, ServiceExt};
@@ -22,7 +22,8 @@ use super::gate::{Blocked, Gate};
 use super::quota::{BucketView, Permits, Quota, QuotaLayer, VendorClient};
 use super::retry::{self, Circumstances};
 use super::{Account, Shared};
-use crate::journal::{CallRecord, Change, Claimed, Next, Recorded};
+use crate::journal::{self, CallRecord, Change, Claimed, Next, Recorded};
+use crate::providers::transport::CALL_TIMEOUT;
 use crate::providers::{Again, Call, CallReport, Effect, Operation, Verdict};
 use crate::types::deletion::{LaneId, Phase};
 use crate::types::metrics::{CallLabels, LaneLabels, OutcomeLabels};
@@ -47,7 +48,7 @@ pub struct Lane {
     pub(super) operation: &'static Operation,
     pub(super) gate: Gate,
     permits: Arc<dyn Permits>,
-    depth: AtomicU64,
+    depth: AtomicI64,
     work: Notify,
     calls: Arc<Semaphore>,
 }
@@ -65,7 +66,7 @@ impl Lane {
             operation,
             gate: Gate::default(),
             permits,
-            depth: AtomicU64::new(0),
+            depth: AtomicI64::new(0),
             work: Notify::new(),
             calls: Arc::new(Semaphore::new(MAX_CALLS)),
         }
@@ -85,7 +86,7 @@ impl Lane {
 
     /// Items that wait, due or not.
     pub fn depth(&self) -> u64 {
-        self.depth.load(Ordering::Relaxed)
+        u64::try_from(self.depth.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// How the bucket stands.
@@ -95,20 +96,31 @@ impl Lane {
 
     /// Makes room for more waiting items, or tells how many wait already.
     pub(super) fn reserve(&self, items: u64, limit: u64) -> Result<(), u64> {
-        let fits = |depth: u64| (depth + items <= limit).then_some(depth + items);
-        self.depth.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).map(|_| ())
+        let items = i64::try_from(items).unwrap_or(i64::MAX);
+        let before = self.depth.fetch_add(items, Ordering::Relaxed);
+        let waiting = u64::try_from(before).unwrap_or(0);
+        if waiting.saturating_add_signed(items) <= limit {
+            return Ok(());
+        }
+        self.depth.fetch_sub(items, Ordering::Relaxed);
+        Err(waiting)
     }
 
-    /// Fewer items wait.
+    /// Fewer items wait. May run ahead of `arrive` for the same item, so the count
+    /// can be below zero for a moment and must not stop there.
     pub(super) fn leave(&self, items: u64) {
-        let less = |depth: u64| Some(depth.saturating_sub(items));
-        let updated = self.depth.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        debug_assert!(updated.is_ok(), "the closure always answers");
+        self.depth.fetch_sub(i64::try_from(items).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
     /// More items wait; the loop may have to look again.
     pub(super) fn arrive(&self, items: u64) {
-        self.depth.fetch_add(items, Ordering::Relaxed);
+        self.depth.fetch_add(i64::try_from(items).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// The journal's own count, at the start.
+    pub(super) fn recount(&self, waiting: u64) {
+        self.depth.store(i64::try_from(waiting).unwrap_or(i64::MAX), Ordering::Relaxed);
         self.wake();
     }
 
@@ -156,13 +168,25 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Arc<Lane>) {
                 ready = ready(&shared, &lane) => ready,
             };
             // Not part of the select: items that were handed out must also be sent.
-            match turn(&shared, &lane, client, place).await {
+            let leased_at = shared.clock.uptime();
+            match turn(&shared, &lane, Outlet { client, place, leased_at }).await {
                 Turn::Sent => {}
                 Turn::Idle(due) => break due,
                 Turn::NoJournal => shared.clock.sleep(JOURNAL_PAUSE_MOST).await,
             }
         };
     }
+}
+
+/// What a call goes out by.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    /// The client, with a permit in hand.
+    pub(super) client: Quota<VendorClient>,
+    /// One of the places that bound the calls under way.
+    pub(super) place: Option<OwnedSemaphorePermit>,
+    /// When the items' lease began, at the latest.
+    pub(super) leased_at: Duration,
 }
 
 /// What one turn of the loop came to.
@@ -195,12 +219,7 @@ async fn ready(shared: &Shared, lane: &Lane) -> (Quota<VendorClient>, Option<Own
 }
 
 /// Lets the journal hand out what is due and sends it off.
-async fn turn(
-    shared: &Arc<Shared>,
-    lane: &Arc<Lane>,
-    client: Quota<VendorClient>,
-    place: Option<OwnedSemaphorePermit>,
-) -> Turn {
+async fn turn(shared: &Arc<Shared>, lane: &Arc<Lane>, outlet: Outlet) -> Turn {
     match shared.journal.claim(&lane.id, lane.operation.items_per_call, LEASE).await {
         Err(error) => {
             shared.journal_failed(&error);
@@ -213,24 +232,28 @@ async fn turn(
         Ok(claim) => {
             shared.journal_works();
             lane.leave(claim.items.len() as u64);
-            shared.tasks.spawn(deliver(Arc::clone(shared), Arc::clone(lane), client, place, claim.items));
+            shared.tasks.spawn(deliver(Arc::clone(shared), Arc::clone(lane), outlet, claim.items));
             Turn::Sent
         }
     }
 }
 
 /// Makes one call for handed-out items and records what comes of it.
-pub(super) async fn deliver(
-    shared: Arc<Shared>,
-    lane: Arc<Lane>,
-    mut client: Quota<VendorClient>,
-    place: Option<OwnedSemaphorePermit>,
-    items: Vec<Claimed>,
-) {
-    let (loads, mut changes) = prepare(&lane, items.clone());
+pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet, items: Vec<Claimed>) {
+    let Outlet { mut client, place, leased_at } = outlet;
+    let (loads, mut changes) = prepare(&shared, &lane, items.clone());
+    client.forget_old_permit(shared.clock.uptime());
+    if !loads.is_empty() {
+        let Ok(_) = client.ready().await;
+    }
     let started_at = shared.clock.now();
+    let is_late = shared.clock.uptime().saturating_sub(leased_at) > LEASE - CALL_TIMEOUT;
     let (report, duration) = if loads.is_empty() {
-        (nothing_sent(), Duration::ZERO)
+        (nothing_sent(0), Duration::ZERO)
+    } else if is_late {
+        // The call could outlive its lease and another sender have the items by then.
+        tracing::warn!(lane = %lane.id, items = loads.len(), "items waited too long to be sent under their lease");
+        (nothing_sent(loads.len()), Duration::ZERO)
     } else {
         let attempt = loads.iter().map(|load| load.claimed.calls + 1).max().unwrap_or_default();
         exchange(&shared, &lane, &mut client, batch::call(lane.operation, &loads), attempt).await
@@ -243,7 +266,7 @@ pub(super) async fn deliver(
         request_id: report.request_id.clone(),
         ..no_answer(&lane, phase, report.class, started_at, duration)
     };
-    changes.extend(judge(&shared, &lane, loads, report));
+    changes.extend(judge(&shared, &lane, loads, report, started_at));
     finish(&shared, &items, call, changes).await;
 }
 
@@ -285,21 +308,28 @@ fn no_answer(
 
 /// Items whose sender died: a delete may have gone out, a read does not matter.
 pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec<Claimed>) {
-    let (loads, mut changes) = prepare(lane, items.clone());
+    let (loads, mut changes) = prepare(shared, lane, items.clone());
     let (class, verdict) = match lane.operation.effect {
         Effect::Delete => (AttemptClass::Ambiguous, Verdict::Doubtful { unanswered: true }),
-        Effect::Read => (AttemptClass::NotSent, Verdict::Again(Again::Resign)),
+        Effect::Read => (AttemptClass::NotSent, Verdict::Again(Again::NotSent)),
     };
     let verdicts = loads.iter().map(|_| verdict.clone()).collect();
-    let report = CallReport { class, verdicts, ..nothing_sent() };
+    let report = CallReport { class, verdicts, ..nothing_sent(0) };
     let Some(first) = items.first() else { return };
     let call = no_answer(lane, first.step.phase, class, shared.clock.now(), Duration::ZERO);
     tracing::warn!(lane = %lane.id, items = items.len(), class = class.as_str(), "items of a dead sender were taken back");
-    changes.extend(judge(shared, lane, loads, report));
+    // It went out when its lease began, if it did.
+    let lapsed_at = items.iter().filter_map(|item| item.lapsed_at).min();
+    let sent_at = lapsed_at.map_or_else(
+        || shared.clock.now(),
+        |at| at.checked_sub(SignedDuration::try_from(LEASE).unwrap_or_default()).unwrap_or(at),
+    );
+    changes.extend(judge(shared, lane, loads, report, sent_at));
     finish(shared, &items, call, changes).await;
 }
 
-fn nothing_sent() -> CallReport {
+/// The report of a call that was not made.
+fn nothing_sent(entries: usize) -> CallReport {
     CallReport {
         class: AttemptClass::NotSent,
         status: None,
@@ -307,12 +337,12 @@ fn nothing_sent() -> CallReport {
         request_id: None,
         unlisted: false,
         throttled: None,
-        verdicts: Vec::new(),
+        verdicts: vec![Verdict::Again(Again::NotSent); entries],
     }
 }
 
-/// Loads for the call; items that cannot be sent end here and reach no vendor.
-fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
+/// Loads for the call; items that must not be sent (now) take another way and reach no vendor.
+fn prepare(shared: &Shared, lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
     let (loads, refused) = batch::load(lane.account.provider.as_ref(), lane.operation, items);
     let ended = |claimed: &Claimed, ending| Change {
         key: claimed.key,
@@ -328,6 +358,18 @@ fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
     let (empty, loads): (Vec<Load>, Vec<Load>) = loads
         .into_iter()
         .partition(|load| load.carried.is_empty() && load.claimed.step.phase != Phase::Resolve);
+    let (now, mut fresh) = (shared.clock.now(), Vec::with_capacity(loads.len()));
+    for mut load in loads {
+        match retry::overdue(&mut load, lane.account.provider.as_ref(), now) {
+            None => fresh.push(load),
+            Some(next) => changes.push(Change {
+                key: load.claimed.key,
+                generation: load.claimed.generation,
+                progress: Some(load.progress),
+                next,
+            }),
+        }
+    }
     for load in empty {
         tracing::error!(lane = %lane.id, deletion.id = %load.claimed.deletion, item = load.claimed.key.index,
             "an item came to its call without anything open; it was not sent");
@@ -335,7 +377,7 @@ fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
         let ending = load.progress.ending().unwrap_or_else(|| Ending::not_ok(Outcome::Failed, nothing));
         changes.push(ended(&load.claimed, ending));
     }
-    (loads, changes)
+    (fresh, changes)
 }
 
 /// Says in the log and the metrics what a call did.
@@ -374,7 +416,13 @@ fn tell(shared: &Shared, lane: &Lane, items: usize, attempt: u32, report: &CallR
 }
 
 /// The changes of a call's items, and what it says of the account.
-fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> Vec<Change> {
+fn judge(
+    shared: &Shared,
+    lane: &Lane,
+    loads: Vec<Load>,
+    report: CallReport,
+    started_at: Timestamp,
+) -> Vec<Change> {
     let entries = loads.len();
     let mut verdicts = report.verdicts;
     if verdicts.len() != entries {
@@ -401,6 +449,7 @@ fn judge(shared: &Shared, lane: &Lane, loads: Vec<Load>, report: CallReport) -> 
                 operation: lane.operation,
                 entries,
                 vendor_code: report.code.as_deref(),
+                started_at,
                 now,
                 policy: shared.policy,
                 overdrawn,
@@ -437,6 +486,11 @@ async fn finish(shared: &Arc<Shared>, items: &[Claimed], call: CallRecord, chang
     let recorded = loop {
         match shared.journal.record(call.clone(), changes.clone()).await {
             Ok(recorded) => break recorded,
+            Err(error @ (journal::Error::Invalid(_) | journal::Error::Unreadable(_))) => {
+                // Trying again cannot help; the lease runs out and the items are taken back.
+                tracing::error!(lane = %call.lane, %error, "the journal does not take a record");
+                return;
+            }
             Err(error) => {
                 shared.journal_failed(&error);
                 shared.clock.sleep(pause).await;

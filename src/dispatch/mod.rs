@@ -131,8 +131,10 @@ impl Account {
     fn settle_budget(&self, changes: &[Change]) {
         let retries = changes.iter().filter(|c| matches!(c.next, Next::Again { counts: true, .. })).count();
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        let done =
+            changes.iter().filter(|c| matches!(&c.next, Next::Ended(end) if end.error.is_none())).count();
         budget.take(retries);
-        budget.pay_in(changes.len() - retries);
+        budget.pay_in(done);
     }
 }
 
@@ -264,10 +266,7 @@ impl Dispatch {
         for open in open {
             match self.shared.lanes.get(&open.lane) {
                 // The ones taken back above have been counted as they came; the journal's count is the truth.
-                Some(lane) => {
-                    lane.leave(lane.depth());
-                    lane.arrive(open.waiting);
-                }
+                Some(lane) => lane.recount(open.waiting),
                 None => tracing::error!(lane = %open.lane, waiting = open.waiting,
                     "the journal holds items of an account or operation that is not configured; they wait"),
             }
@@ -339,15 +338,22 @@ impl Dispatch {
             provider: account.provider.name(),
             region: account.region.clone(),
             kinds: account.provider.kinds(),
-            blocked: lanes.iter().find_map(|lane| lane.blocked),
+            blocked: self.shared.blocked(account),
             lanes,
         })
+    }
+
+    /// Why an account is blocked, if it is or one of its lanes is. Every request
+    /// that waits asks this more than once, so no view is made for it.
+    #[must_use]
+    pub fn blocked(&self, id: &AccountId) -> Option<LaneReason> {
+        self.shared.blocked(self.shared.accounts.get(id)?)
     }
 
     /// Probes a blocked account now and opens it if the probe goes through.
     pub async fn unblock(&self, id: &AccountId) -> Option<AccountView> {
         let account = self.shared.accounts.get(id)?;
-        if self.shared.is_blocked(account) {
+        if self.shared.blocked(account).is_some() {
             self.shared.probe(account).await;
         }
         self.account(id)
@@ -375,7 +381,9 @@ pub(crate) fn refused(provider: &dyn Provider, refusal: &Refusal) -> Ending {
 
 impl Shared {
     fn lanes_of(&self, account: &Account) -> impl Iterator<Item = &Arc<Lane>> {
-        self.lanes.values().filter(|lane| lane.id.account == account.id)
+        // Lanes are in order of their accounts: only these are looked at, however many there are.
+        let first = LaneId { account: account.id.clone(), operation: OperationName::known("") };
+        self.lanes.range(first..).map(|(_, lane)| lane).take_while(|lane| lane.id.account == account.id)
     }
 
     fn lane(&self, account: &AccountId, operation: &str) -> Option<&Arc<Lane>> {
@@ -383,8 +391,10 @@ impl Shared {
         self.lanes.get(&LaneId { account: account.clone(), operation })
     }
 
-    fn is_blocked(&self, account: &Account) -> bool {
-        account.gate.blocked().is_some() || self.lanes_of(account).any(|lane| lane.gate.blocked().is_some())
+    /// The account's own reason before those of its lanes.
+    fn blocked(&self, account: &Account) -> Option<LaneReason> {
+        let of_lanes = || self.lanes_of(account).find_map(|lane| lane.gate.blocked());
+        account.gate.blocked().or_else(of_lanes).map(|blocked| blocked.reason)
     }
 
     /// Closes a gate, says so once, and wakes those who wait behind it.
@@ -413,10 +423,10 @@ impl Shared {
         tracing::info!(account = %account.id, works, vendor.code = report.code, "probed a blocked account");
         if works {
             account.gate.open();
-            self.lanes_of(account).for_each(|lane| {
+            for lane in self.lanes_of(account) {
                 lane.gate.open();
                 lane.wake();
-            });
+            }
         }
     }
 
@@ -465,6 +475,10 @@ impl Shared {
     }
 
     fn journal_failed(&self, error: &journal::Error) {
+        // A refusal or a full queue says nothing of the disk.
+        if matches!(error, journal::Error::Invalid(_) | journal::Error::Overloaded) {
+            return;
+        }
         if self.healthy.send_replace(false) {
             tracing::error!(%error, "the journal failed: nothing is sent until it works again");
         }

@@ -22,6 +22,10 @@ use super::bucket::{Bucket, Rate};
 use crate::providers::{Call, CallReport, Provider};
 use crate::types::clock::Clock;
 
+/// How long a permit may be kept before the call goes out: a commit on a healthy disk
+/// takes a few milliseconds.
+const PERMIT_KEEPS: Duration = Duration::from_millis(250);
+
 /// How a bucket stands, for people.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BucketView {
@@ -161,9 +165,13 @@ impl<S> Quota<S> {
         self.permit.is_some()
     }
 
-    /// How the bucket stands.
-    pub fn view(&self) -> BucketView {
-        self.permits.view()
+    /// Lets go of a permit that was granted too long ago, without giving it back:
+    /// permits that pile up behind a slow disk must not leave all at once.
+    pub fn forget_old_permit(&mut self, uptime: Duration) {
+        let is_old = |permit: &Permit| uptime.saturating_sub(permit.granted_at) > PERMIT_KEEPS;
+        if let Some(mut old) = self.permit.take_if(|permit| is_old(permit)) {
+            old.used = true;
+        }
     }
 }
 
@@ -176,7 +184,10 @@ impl<S: Clone> Clone for Quota<S> {
 
 impl<S: fmt::Debug> fmt::Debug for Quota<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Quota").field("inner", &self.inner).field("ready", &self.permit.is_some()).finish()
+        f.debug_struct("Quota")
+            .field("inner", &self.inner)
+            .field("ready", &self.permit.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -203,16 +214,17 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let permit = self.permit.take();
+        let mut permit = self.permit.take();
         debug_assert!(permit.is_some(), "tower: call only after poll_ready");
+        // Used from here on, also if the caller does not wait for the answer.
+        if let Some(permit) = &mut permit {
+            permit.used = true;
+        }
         let sent = self.inner.call(call);
         Box::pin(async move {
             let report = sent.await?;
-            if let Some(mut permit) = permit {
-                permit.used = true;
-                if let Some(wait) = report.throttled {
-                    permit.from.throttled(permit.granted_at, wait);
-                }
+            if let (Some(permit), Some(wait)) = (permit, report.throttled) {
+                permit.from.throttled(permit.granted_at, wait);
             }
             Ok(report)
         })

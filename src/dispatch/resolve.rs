@@ -83,7 +83,7 @@ fn jobs(target: &Target, facts: &Facts) -> Result<Vec<Part>, Ending> {
                 if found.is_empty() {
                     add(gone(PartName::Definition(definition.to_string())));
                 }
-                found.into_iter().for_each(|id| add(seen(PartName::Job(id))));
+                found.into_iter().map(|id| seen(PartName::Job(id))).for_each(&mut add);
             }
             for job in job_ids {
                 let name = PartName::Job(job.to_string());
@@ -106,7 +106,9 @@ fn playable(known: &[PartName], facts: &Facts) -> Result<Vec<Part>, Ending> {
     }
     // A read that does not list them shows none: the source stays, which is the safe side.
     let listed = facts.renditions.as_deref().unwrap_or_default();
-    if listed.iter().any(|r| matches!(r.family, Some(Family::Transcode | Family::Adaptive))) {
+    let plays =
+        |r: &Rendition| !r.is_playlist && matches!(r.family, Some(Family::Transcode | Family::Adaptive));
+    if listed.iter().any(plays) {
         Ok(known.iter().cloned().map(seen).collect())
     } else {
         let message = "no other playable rendition was found: without its source nothing would be left to play; \
@@ -208,6 +210,14 @@ mod tests {
         assert_eq!(none.error.unwrap().code, Reason::Protected);
         let one = stands(vec![rendition("100", "", Some(Family::Adaptive))]);
         assert!(resolve(ReadFirst::PlayableRendition, &source, &known, &one).is_ok());
+        let mut list = rendition("10000", "", Some(Family::Transcode));
+        list.is_playlist = true;
+        let only_a_list = resolve(ReadFirst::PlayableRendition, &source, &known, &stands(vec![list]));
+        assert_eq!(
+            only_a_list.unwrap_err().error.unwrap().code,
+            Reason::Protected,
+            "a list of nothing plays nothing"
+        );
         let untold = Facts::only(Standing::Stands);
         let failed = resolve(ReadFirst::PlayableRendition, &source, &known, &untold).unwrap_err();
         assert_eq!(failed.error.unwrap().code, Reason::Protected, "what was not told is not assumed");

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::lane::{self, LEASE, Lane};
+use super::lane::{self, LEASE, Lane, Outlet};
 use super::quota::{Quota, VendorClient};
 use super::wake::Watch;
 use super::{Dispatch, Shared};
@@ -21,8 +21,6 @@ use crate::providers::{Entry, LaneReason, Operation, Refusal};
 use crate::types::deletion::{DeletionId, DeletionSeq, IfAbsent, LaneId, Phase, Step, Wanted};
 use crate::types::target::{AccountId, Name, OperationName, Target};
 
-/// How long a caller waits for the journal; a healthy one takes milliseconds.
-const JOURNAL_PATIENCE: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` that a full queue answers with.
 const MOST_RETRY_AFTER_S: u64 = 3_600;
 
@@ -113,11 +111,16 @@ impl Dispatch {
     pub async fn submit(&self, request: Request) -> Result<Accepted, SubmitError> {
         let dispatch = self.clone();
         let accepting = self.shared.tasks.spawn(async move { dispatch.accept(request).await });
-        let uncertain = |why: &str| SubmitError::Journal(journal::Error::Uncertain(why.to_owned()));
-        tokio::select! {
-            accepted = accepting => accepted.unwrap_or_else(|_| Err(uncertain("accepting it failed half-way"))),
-            () = self.shared.clock.sleep(JOURNAL_PATIENCE) => Err(uncertain("the journal did not answer in time")),
-        }
+        // No time limit: a 5xx now and a delete later would be worse than a late answer.
+        accepting.await.unwrap_or_else(|_| {
+            Err(SubmitError::Journal(journal::Error::Uncertain("accepting it failed half-way".to_owned())))
+        })
+    }
+
+    /// Whether a target would wait behind a blocked lane now.
+    #[must_use]
+    pub fn is_blocked_for(&self, target: &Target) -> bool {
+        blocked_for(&self.shared, target).is_some()
     }
 
     async fn accept(&self, request: Request) -> Result<Accepted, SubmitError> {
@@ -129,6 +132,7 @@ impl Dispatch {
         if request.waits {
             refuse_blocked(shared, &request.wanted, &starts)?;
         }
+        let leased_at = shared.clock.uptime();
         let direct = take_free_permits(shared, &request.wanted, &mut starts);
         let places = reserve(shared, &request.wanted, &starts)?;
         let id = DeletionId::new();
@@ -145,7 +149,7 @@ impl Dispatch {
             shared.journal.append(deletion).await.inspect_err(|error| shared.journal_failed(error))?;
         shared.journal_works();
         places.keep();
-        send(shared, direct, appended.claimed);
+        send(shared, direct, leased_at, appended.claimed);
         Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished })
     }
 }
@@ -206,19 +210,20 @@ fn refuse_blocked(shared: &Shared, wanted: &[Wanted], starts: &[Start]) -> Resul
         if matches!(start, Start::Ended(_) | Start::Follows { .. }) {
             continue;
         }
-        let account = &one.target.account;
-        let Some(route) = shared.accounts.get(account).and_then(|a| a.provider.route(&one.target).ok())
-        else {
-            continue;
-        };
-        let operations = [Some(route.delete), route.resolve.map(|(read, _)| read)];
-        for operation in operations.into_iter().flatten() {
-            if let Some(blocked) = shared.lane(account, operation.name).and_then(|lane| lane.blocked()) {
-                return Err(SubmitError::Blocked { account: account.clone(), reason: blocked.reason });
-            }
+        if let Some(reason) = blocked_for(shared, &one.target) {
+            return Err(SubmitError::Blocked { account: one.target.account.clone(), reason });
         }
     }
     Ok(())
+}
+
+/// Why the lanes that a target goes through are blocked, if one is.
+fn blocked_for(shared: &Shared, target: &Target) -> Option<LaneReason> {
+    let account = &target.account;
+    let route = shared.accounts.get(account)?.provider.route(target).ok()?;
+    let operations = [Some(route.delete), route.resolve.map(|(read, _)| read)];
+    let blocked = |operation: &Operation| shared.lane(account, operation.name)?.blocked();
+    operations.into_iter().flatten().find_map(blocked).map(|blocked| blocked.reason)
 }
 
 fn lane_of<'a>(shared: &'a Shared, target: &Target, start: &Start) -> Option<&'a Arc<Lane>> {
@@ -303,7 +308,12 @@ fn time_to_drain_s(lane: &Lane, waiting: u64) -> u64 {
 }
 
 /// Sends what was journaled as sending, a call a lane.
-fn send(shared: &Arc<Shared>, direct: HashMap<LaneId, Direct>, claimed: Vec<journal::Claimed>) {
+fn send(
+    shared: &Arc<Shared>,
+    direct: HashMap<LaneId, Direct>,
+    leased_at: Duration,
+    claimed: Vec<journal::Claimed>,
+) {
     let mut by_lane: HashMap<LaneId, Vec<journal::Claimed>> = HashMap::with_capacity(direct.len());
     for item in claimed {
         let id = LaneId { account: item.target.account.clone(), operation: item.step.operation.clone() };
@@ -311,8 +321,8 @@ fn send(shared: &Arc<Shared>, direct: HashMap<LaneId, Direct>, claimed: Vec<jour
     }
     for (id, (client, place)) in direct {
         if let (Some(lane), Some(items)) = (shared.lanes.get(&id), by_lane.remove(&id)) {
-            let delivery = lane::deliver(Arc::clone(shared), Arc::clone(lane), client, Some(place), items);
-            shared.tasks.spawn(delivery);
+            let outlet = Outlet { client, place: Some(place), leased_at };
+            shared.tasks.spawn(lane::deliver(Arc::clone(shared), Arc::clone(lane), outlet, items));
         }
     }
 }

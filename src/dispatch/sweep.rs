@@ -14,7 +14,7 @@ use crate::types::deletion::LaneId;
 /// How often it looks. FAULTS.md, 14: lost leases are found within 15 s.
 const PERIOD: Duration = Duration::from_secs(5);
 /// How often a blocked account is probed (API.md, Lane or item).
-const PROBE_EVERY: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// Items taken back in one step.
 const RESCUE_STEP: usize = 1_000;
 
@@ -22,6 +22,10 @@ const RESCUE_STEP: usize = 1_000;
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut probed = shared.clock.uptime();
     loop {
+        // First of all: a gauge that is not there yet is no zero to who watches it.
+        for (id, lane) in &shared.lanes {
+            shared.show_depth(id, lane);
+        }
         tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
@@ -37,12 +41,17 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         if shared.clock.uptime().saturating_sub(probed) >= PROBE_EVERY {
             probed = shared.clock.uptime();
-            for account in shared.accounts.values().filter(|account| shared.is_blocked(account)) {
-                shared.probe(account).await;
+            for account in shared.accounts.values().filter(|account| shared.blocked(account).is_some()) {
+                let (shared, account) = (Arc::clone(&shared), Arc::clone(account));
+                shared.tasks.clone().spawn(async move {
+                    tokio::select! {
+                        () = shared.probe(&account) => {}
+                        () = shared.stop.cancelled() => {}
+                    }
+                });
             }
-        }
-        for (id, lane) in &shared.lanes {
-            shared.show_depth(id, lane);
+            // Whatever wake-up was lost, nothing waits longer than this.
+            shared.lanes.values().for_each(|lane| lane.wake());
         }
     }
 }

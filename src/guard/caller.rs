@@ -55,6 +55,12 @@ impl Caller {
         self.accounts.iter().any(|glob| glob.matches(account.as_str()))
     }
 
+    /// Whether every account exists for it, also those of other times.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        self.accounts.iter().any(Glob::is_everything)
+    }
+
     /// Whether it has this right anywhere.
     #[must_use]
     pub fn has(&self, scope: Scope) -> bool {

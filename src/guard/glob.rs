@@ -28,6 +28,12 @@ impl Glob {
         }
     }
 
+    /// Whether every name fits.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.0.bytes().all(|b| b == b'*')
+    }
+
     /// Whether the whole name fits.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {

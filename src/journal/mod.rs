@@ -147,6 +147,8 @@ pub struct Claimed {
     pub tries: u32,
     /// When the deletion was accepted.
     pub accepted_at: Timestamp,
+    /// When the lease of the sender that is gone ended, for items that were taken back.
+    pub lapsed_at: Option<Timestamp>,
 }
 
 /// What [`Journal::claim`] found.

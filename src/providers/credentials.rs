@@ -18,6 +18,8 @@ use crate::types::secret::{Credentials, Secret};
 
 /// How old a file's content may be before it is looked at again.
 pub const RECHECK: Duration = Duration::from_secs(10);
+/// How long a look may take: a hung mount must not hold up calls under their lease.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 /// Largest credentials file; three short strings.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
@@ -42,6 +44,8 @@ struct CredentialsFile {
 struct Held {
     key: Arc<Credentials>,
     looked_at: Duration,
+    /// The last look did not come back: many calls may be refused at once, and each would wait for it.
+    hung: bool,
 }
 
 /// The key of one account.
@@ -56,14 +60,14 @@ impl CredentialSource {
     /// A key that never changes.
     #[must_use]
     pub fn fixed(key: Credentials, clock: Arc<dyn Clock>) -> Self {
-        let held = Held { key: Arc::new(key), looked_at: clock.uptime() };
+        let held = Held { key: Arc::new(key), looked_at: clock.uptime(), hung: false };
         Self { file: None, clock, held: Mutex::new(held) }
     }
 
     /// A key in a file. Fails if the file cannot be read now.
     pub fn file(path: PathBuf, clock: Arc<dyn Clock>) -> Result<Self, NoCredentials> {
         let key = Arc::new(read(&path)?);
-        let held = Held { key, looked_at: clock.uptime() };
+        let held = Held { key, looked_at: clock.uptime(), hung: false };
         Ok(Self { file: Some(path), clock, held: Mutex::new(held) })
     }
 
@@ -79,7 +83,8 @@ impl CredentialSource {
     /// Called when the vendor refused `used`: whether there is another key now.
     pub async fn renew(&self, used: &Credentials) -> bool {
         let mut held = self.held.lock().await;
-        if same(&held.key, used) {
+        let age = self.clock.uptime().saturating_sub(held.looked_at);
+        if same(&held.key, used) && (!held.hung || age >= RECHECK) {
             self.look_again(&mut held).await;
         }
         !same(&held.key, used)
@@ -91,10 +96,14 @@ impl CredentialSource {
             return;
         };
         // Off the async threads: secrets often sit on a network mount.
-        match tokio::task::spawn_blocking(move || read(&path)).await {
-            Ok(Ok(key)) => held.key = Arc::new(key),
-            Ok(Err(error)) => tracing::warn!(%error, "the key is kept as it was"),
-            Err(error) => tracing::error!(%error, "the credentials file could not be looked at"),
+        let look = tokio::task::spawn_blocking(move || read(&path));
+        let looked = tokio::time::timeout(LOOK_PATIENCE, look).await;
+        held.hung = looked.is_err();
+        match looked {
+            Ok(Ok(Ok(key))) => held.key = Arc::new(key),
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the key is kept as it was"),
+            Ok(Err(error)) => tracing::error!(%error, "the credentials file could not be looked at"),
+            Err(_) => tracing::warn!("the credentials file does not answer; the key is kept as it was"),
         }
     }
 }

@@ -33,6 +33,13 @@ impl Skew {
         self.offset_s.load(Ordering::Relaxed)
     }
 
+    /// Whether the offset has changed since a call was signed with `offset_s`: another
+    /// call may have learned it meanwhile, and signing again should do.
+    #[must_use]
+    pub fn moved_since(&self, offset_s: i64) -> bool {
+        (self.offset_s() - offset_s).abs() > WORTH_CORRECTING_S
+    }
+
     /// Looks at an ordinary answer that came at our `now`.
     pub fn observe(&self, headers: &HeaderMap, now: Timestamp) {
         let Some(seen) = difference_s(headers, now) else {

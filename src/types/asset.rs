@@ -69,6 +69,8 @@ pub struct Rendition {
     pub size_bytes: Option<u64>,
     /// Where it plays.
     pub url: Option<String>,
+    /// It only lists other renditions and plays nothing without them.
+    pub is_playlist: bool,
 }
 
 /// One snapshot.

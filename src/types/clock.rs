@@ -56,6 +56,41 @@ impl Clock for SystemClock {
     }
 }
 
+/// Wall time that never jumps: the time at its start and what has passed since.
+///
+/// For what is stored and compared: leases, due times and ages must not move when
+/// somebody sets the machine's clock. What is signed needs the true time instead.
+#[derive(Debug)]
+pub struct SteadyClock {
+    clock: Arc<dyn Clock>,
+    origin: Timestamp,
+    from: Duration,
+}
+
+impl SteadyClock {
+    /// A steady clock over another, which tells the time once.
+    #[must_use]
+    pub fn over(clock: Arc<dyn Clock>) -> Arc<dyn Clock> {
+        let (origin, from) = (clock.now(), clock.uptime());
+        Arc::new(Self { clock, origin, from })
+    }
+}
+
+#[async_trait::async_trait]
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        self.origin + self.clock.uptime().saturating_sub(self.from)
+    }
+
+    fn uptime(&self) -> Duration {
+        self.clock.uptime()
+    }
+
+    async fn sleep_until(&self, uptime: Duration) {
+        self.clock.sleep_until(uptime).await;
+    }
+}
+
 /// A clock that stands until it is moved.
 #[derive(Debug)]
 pub struct ManualClock {

@@ -243,13 +243,24 @@ pub struct Part {
 /// An open question about a delete that went out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// When the delete ended without telling its effect.
+    /// When the first delete went out whose effect is not known.
+    pub first_sent: Timestamp,
+    /// When the latest of them ended without telling.
     pub since: Timestamp,
     /// What is open.
     pub kind: DoubtKind,
-    /// A read has been made since; what it could not settle, another will not.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub asked: bool,
+    /// The last read that looked for the part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+}
+
+/// A read that looked for a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// When.
+    pub at: Timestamp,
+    /// Whether it showed the part standing; if not, it could not tell.
+    pub stands: bool,
 }
 
 /// What is open about a delete that went out, from the least to the most.
@@ -258,6 +269,8 @@ pub struct Doubt {
 pub enum DoubtKind {
     /// The vendor said "not found" of several at once, not of which.
     Unclear,
+    /// The vendor refused with a code that is in no table: probably nothing was done.
+    Odd,
     /// The vendor answered, but not what it did; it is no longer at work.
     Answered,
     /// No answer came; the vendor may still be at work on it.
@@ -271,16 +284,18 @@ impl Part {
         Self { name, ending: None, seen: false, doubt: None }
     }
 
-    /// Whether an earlier delete of it may have worked without our knowing.
+    /// Whether an earlier delete of it may have worked without our knowing. A part
+    /// that was seen standing and of which "not found" was then said is gone by our hand.
     #[must_use]
     pub fn may_be_gone(&self) -> bool {
         self.doubt.as_ref().is_some_and(|doubt| doubt.kind > DoubtKind::Unclear || self.seen)
     }
 
-    /// Whether a read could still settle it.
+    /// Whether no read has looked for it since its doubt arose.
     #[must_use]
     pub fn wants_read(&self) -> bool {
-        self.is_open() && self.doubt.as_ref().is_some_and(|doubt| !doubt.asked)
+        let is_new = |doubt: &Doubt| doubt.asked.is_none_or(|asked| asked.at < doubt.since);
+        self.is_open() && self.doubt.as_ref().is_some_and(is_new)
     }
 
     /// Whether it still needs a call.
@@ -299,6 +314,9 @@ pub struct Progress {
     /// The parts, in order; empty until they are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+    /// When the read that must come before the delete was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Timestamp>,
     /// At most so many parts in one call, once a larger crowd was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crowd: Option<u32>,

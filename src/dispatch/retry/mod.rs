@@ -15,20 +15,26 @@ use super::batch::Load;
 use super::resolve;
 use super::settle;
 use crate::journal::{Change, Next};
-use crate::providers::{Again, Entry, Operation, Provider, Repeat, Verdict};
+use crate::providers::{Again, Entry, Operation, Provider, ReadFirst, Repeat, Verdict};
 use crate::types::asset::{Facts, Standing};
-use crate::types::deletion::{Doubt, DoubtKind, ItemKey, Part, PartName, Phase, Step};
+use crate::types::deletion::{Asked, Doubt, DoubtKind, ItemKey, Part, Phase, Progress, Step};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
+use crate::types::target::OperationName;
 
 /// Longest time after which a delete that is not safe to repeat may still be
 /// repeated: soon enough that the same selector cannot mean a new object (FAULTS.md, 2).
-pub const BRIEFLY: Duration = Duration::from_secs(60);
+pub const BRIEFLY: Duration = Duration::from_mins(1);
+/// How long a read holds that a delete is made on the strength of.
+pub const READ_HOLDS: Duration = Duration::from_secs(30);
 /// First step of the back-off; the wait is drawn between nothing and the step.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Largest step of the back-off.
 const BACKOFF_MOST: Duration = Duration::from_secs(30);
 /// Tries for a vendor code that is in no table.
 const UNLISTED_TRIES: u32 = 3;
+/// Stands between a call's group and the mark that keeps some of it apart. No
+/// provider's group holds it: it is in no id and in no URL.
+const APART: char = '\u{1f}';
 /// Tries after which an item of which "not found" stays unclear goes alone.
 const TRIES_TOGETHER: u32 = 2;
 /// Reads that may still be tried for a doubtful item whose tries are used up.
@@ -56,7 +62,9 @@ pub struct Circumstances<'a> {
     pub entries: usize,
     /// The vendor's error code, if it sent one.
     pub vendor_code: Option<&'a str>,
-    /// When the call ended.
+    /// When the call began.
+    pub started_at: Timestamp,
+    /// When it ended.
     pub now: Timestamp,
     /// The rules.
     pub policy: Policy,
@@ -81,12 +89,39 @@ pub fn judge(load: Load, verdict: Verdict, around: &Circumstances<'_>, chance: &
     Change { key, generation, progress, next }
 }
 
+/// What must happen instead of the delete that an item was handed out for, if it
+/// has waited too long: the delete may not go out on what was true a while ago.
+#[must_use]
+pub fn overdue(load: &mut Load, provider: &dyn Provider, now: Timestamp) -> Option<Next> {
+    if load.claimed.step.phase != Phase::Delete {
+        return None;
+    }
+    // The source may go because a rendition was seen to play. That must still be so.
+    let need = load.route.resolve.filter(|(_, need)| *need == ReadFirst::PlayableRendition);
+    if let (Some((read, _)), Some(read_at)) = (need, load.progress.read_at)
+        && now > later(read_at, READ_HOLDS)
+    {
+        return Some(next_step(load, provider, read, Phase::Resolve, load.claimed.accepted_at, true));
+    }
+    let late = |part: &Part| {
+        let doubt = part.doubt.as_ref().filter(|doubt| part.is_open() && doubt.kind > DoubtKind::Unclear);
+        doubt.is_some_and(|doubt| now > later(doubt.first_sent, BRIEFLY))
+    };
+    if load.route.repeat == Repeat::Always || !load.progress.parts.iter().any(late) {
+        return None;
+    }
+    Some(match load.route.settle {
+        // What a read shows gone is gone; what stands may be a new object and stays.
+        Some(read) => {
+            ask_again(&mut load.progress);
+            next_step(load, provider, read, Phase::Settle, load.claimed.accepted_at, true)
+        }
+        None => Next::Ended(unsettled()),
+    })
+}
+
 /// A plain item that ends at once leaves nothing to remember but its ending.
-fn worth_keeping(
-    load: &Load,
-    next: &Next,
-    before: Option<&crate::types::deletion::Progress>,
-) -> Option<crate::types::deletion::Progress> {
+fn worth_keeping(load: &Load, next: &Next, before: Option<&Progress>) -> Option<Progress> {
     let plain = load.progress.parts.len() == 1 && load.progress.asset.is_none();
     let ended = matches!(next, Next::Ended(_));
     let untouched = load.progress.parts.iter().all(|part| *part == Part::named(part.name.clone()));
@@ -125,7 +160,7 @@ impl<R: RngExt> Case<'_, R> {
         let Some((_, need)) = self.load.route.resolve else { return self.go_on() };
         match resolve::resolve(need, &self.load.claimed.target, &self.load.route.parts, facts) {
             Ok(progress) => {
-                self.load.progress = progress;
+                self.load.progress = Progress { read_at: Some(self.around.now), ..progress };
                 self.go_on()
             }
             Err(ending) => Next::Ended(ending),
@@ -153,8 +188,7 @@ impl<R: RngExt> Case<'_, R> {
                 if of_whole_call && self.load.carried.len() > 1 {
                     return self.fewer_parts();
                 }
-                self.end_carried(|_| Ending::not_ok(outcome, error.clone()));
-                self.go_on()
+                self.not_ok(outcome, &error)
             }
             Verdict::Unclear => self.unclear(),
             Verdict::Doubtful { unanswered } => {
@@ -171,6 +205,23 @@ impl<R: RngExt> Case<'_, R> {
         }
     }
 
+    /// The vendor will not do it. After a lost answer that may be because it has
+    /// been done: only `busy` and `protected` say that the part still stands.
+    fn not_ok(&mut self, outcome: Outcome, error: &ItemError) -> Next {
+        let proves = outcome == Outcome::Busy || error.code == Reason::Protected;
+        let cool_down = self.around.policy.cool_down;
+        let open = |part: &Part| !proves && part.may_be_gone() && !shown_standing(part, cool_down);
+        let doubtful = self.load.carried.iter().any(|n| self.load.progress.parts.get(*n).is_some_and(open));
+        if doubtful && let Some(read) = self.load.route.settle.filter(|_| !self.is_used_up()) {
+            ask_again(&mut self.load.progress);
+            return self.at(read, Phase::Settle, self.around.now, true);
+        }
+        self.end_carried(
+            |part| if open(part) { unsettled() } else { Ending::not_ok(outcome, error.clone()) },
+        );
+        self.go_on()
+    }
+
     /// "Not found", said of several: a read tells which; without one, fewer at a time do.
     fn unclear(&mut self) -> Next {
         if let Some(read) = self.load.route.settle {
@@ -180,7 +231,12 @@ impl<R: RngExt> Case<'_, R> {
             }
             return self.give_up(Reason::VendorError);
         }
-        if self.around.entries > 1 { self.split() } else { self.fewer_parts() }
+        match (self.around.entries, self.load.carried.len()) {
+            (2.., _) => self.split(),
+            (_, 2..) => self.fewer_parts(),
+            // "Not found" of one part of one item is clear.
+            _ => self.deleted(Verdict::Absent),
+        }
     }
 
     /// The effect of a delete is not known: ask, or wait and repeat.
@@ -215,9 +271,10 @@ impl<R: RngExt> Case<'_, R> {
                 match settle::standing(&part.name, &facts) {
                     Standing::Missing if part.may_be_gone() => part.ending = Some(Ending::inferred()),
                     Standing::Missing => part.ending = Some(Ending::absent()),
-                    Standing::Stands | Standing::Untold => {
+                    seen @ (Standing::Stands | Standing::Untold) => {
                         if let Some(doubt) = &mut part.doubt {
-                            doubt.asked = true;
+                            let stands = seen == Standing::Stands;
+                            doubt.asked = Some(Asked { at: self.around.now, stands });
                         }
                     }
                 }
@@ -235,10 +292,10 @@ impl<R: RngExt> Case<'_, R> {
     }
 
     fn read_again(&mut self, why: Again) -> Next {
-        let counts = !matches!(why, Again::Throttled | Again::Resign);
+        let counts = self.counts(why);
         let spent = self.tries() >= self.around.policy.max_attempts + LAST_READS;
         if why == Again::QuotaUsedUp || spent || self.is_too_old() {
-            return self.give_up(Reason::Unavailable);
+            return self.end_open(Reason::Unavailable);
         }
         let due = if counts { self.backed_off() } else { self.around.now };
         self.at(self.around.operation, Phase::Settle, due, counts)
@@ -253,10 +310,11 @@ impl<R: RngExt> Case<'_, R> {
             let Some(doubt) = part.doubt.as_ref().filter(|_| part.ending.is_none()) else { continue };
             let not_before = match doubt.kind {
                 DoubtKind::Unclear => continue,
+                DoubtKind::Odd => now,
                 DoubtKind::Answered => backed_off,
                 DoubtKind::Lost => later(doubt.since, policy.cool_down).max(now),
             };
-            if self.load.route.repeat == Repeat::Briefly && not_before > later(doubt.since, BRIEFLY) {
+            if self.load.route.repeat == Repeat::Briefly && not_before > later(doubt.first_sent, BRIEFLY) {
                 part.ending = Some(unsettled());
             } else {
                 due = due.max(not_before);
@@ -277,9 +335,8 @@ impl<R: RngExt> Case<'_, R> {
         self.load.progress.crowd = Some(1);
         match next {
             Next::Again { step, due_at, counts } => {
-                let base = step.group.split('~').next().unwrap_or_default();
                 let ItemKey { deletion, index } = self.load.claimed.key;
-                let group = format!("{base}~{deletion}.{index}");
+                let group = format!("{}{APART}{deletion}.{index}", base(&step.group));
                 Next::Again { step: Step { group, ..step }, due_at, counts }
             }
             ended @ Next::Ended(_) => ended,
@@ -310,7 +367,11 @@ impl<R: RngExt> Case<'_, R> {
             // One odd id may be the cause; the others must not pay for it.
             return self.split();
         }
-        let counts = !matches!(why, Again::Throttled | Again::Resign);
+        if why == Again::Unlisted && self.load.claimed.step.phase == Phase::Delete {
+            // Probably nothing was done; but if it is gone next time, it went by our hand.
+            self.doubt(DoubtKind::Odd);
+        }
+        let counts = self.counts(why);
         let spent = counts && self.tries() + 1 >= self.around.policy.max_attempts;
         if why == Again::QuotaUsedUp || unlisted_spent || spent || self.is_too_old() {
             return self.give_up(reason);
@@ -320,44 +381,66 @@ impl<R: RngExt> Case<'_, R> {
         self.at(self.around.operation, phase, due, counts)
     }
 
-    /// Everything that is open ends: as unknown where a delete may have worked, else as failed.
+    /// Whether this attempt uses up a try. Throttling never does. Signing again does
+    /// once it has been needed more often than any clock or key can explain.
+    fn counts(&self, why: Again) -> bool {
+        match why {
+            Again::Throttled => false,
+            Again::Resign => self.load.claimed.calls >= self.around.policy.max_attempts,
+            Again::NotSent | Again::QuotaUsedUp | Again::Unavailable | Again::Unlisted => true,
+        }
+    }
+
+    /// No more tries. What may be gone is looked for once more, when the vendor has
+    /// surely come to rest; then everything that is open ends.
     fn give_up(&mut self, reason: Reason) -> Next {
+        let cool_down = self.around.policy.cool_down;
+        let open = |part: &&Part| {
+            part.is_open() && part.doubt.as_ref().is_some_and(|d| d.kind >= DoubtKind::Answered)
+        };
+        let unasked: Vec<Timestamp> = self
+            .load
+            .progress
+            .parts
+            .iter()
+            .filter(open)
+            .filter_map(|part| part.doubt.as_ref())
+            .filter(|doubt| doubt.asked.is_none_or(|asked| asked.at < at_rest(doubt, cool_down)))
+            .map(|doubt| at_rest(doubt, cool_down))
+            .collect();
+        match (self.load.route.settle, unasked.into_iter().max()) {
+            (Some(read), Some(at_rest)) => {
+                ask_again(&mut self.load.progress);
+                self.at(read, Phase::Settle, at_rest.max(self.around.now), true)
+            }
+            _ => self.end_open(reason),
+        }
+    }
+
+    /// Everything that is open ends: as unknown where a delete may have worked, else as failed.
+    fn end_open(&mut self, reason: Reason) -> Next {
         let code = self.around.vendor_code.map(str::to_owned);
+        let cool_down = self.around.policy.cool_down;
         for part in self.load.progress.parts.iter_mut().filter(|part| part.ending.is_none()) {
-            // A vendor that did answer, and whose library still shows the part, has failed to delete it.
-            let stands = part.doubt.as_ref().is_some_and(|d| d.kind < DoubtKind::Lost && d.asked);
-            part.ending = Some(if part.may_be_gone() && !stands {
-                unsettled()
-            } else {
-                let message = match reason {
-                    Reason::Throttled => "the vendor kept throttling this operation",
-                    Reason::VendorError => "the vendor answered with a code that is not known here",
-                    _ => "the vendor did not do it in all the tries it was given",
-                };
-                let error = ItemError { vendor_code: code.clone(), ..ItemError::new(reason, message) };
-                Ending::not_ok(Outcome::Failed, error)
-            });
+            let kind = part.doubt.as_ref().map(|doubt| doubt.kind);
+            let may_be_gone = kind >= Some(DoubtKind::Answered) && !shown_standing(part, cool_down);
+            part.ending = Some(if may_be_gone { unsettled() } else { failed(reason, code.clone()) });
         }
         // A target whose parts were never learned (its read failed) has none to end.
-        self.ended().unwrap_or_else(|| {
-            let error =
-                ItemError { vendor_code: code, ..ItemError::new(reason, "what to delete could not be read") };
-            Next::Ended(Ending::not_ok(Outcome::Failed, error))
-        })
+        self.ended().unwrap_or_else(|| Next::Ended(failed(reason, code)))
     }
 
     /// The call was refused as a whole and another item may be the cause: half of them travel apart.
     fn split(&self) -> Next {
         let step = &self.load.claimed.step;
-        let base = step.group.split('~').next().unwrap_or_default();
         let (call, half) = self.around.split;
-        let step = Step { group: format!("{base}~{call:08x}{half}"), ..step.clone() };
+        let step = Step { group: format!("{}{APART}{call:08x}{half}", base(&step.group)), ..step.clone() };
         Next::Again { step, due_at: self.load.claimed.accepted_at, counts: false }
     }
 
     /// The call was refused as a whole and one of this item's parts may be the cause.
     fn fewer_parts(&mut self) -> Next {
-        let half = self.load.carried.len().div_ceil(2).max(1);
+        let half = self.load.carried.len().div_ceil(2);
         self.load.progress.crowd = Some(u32::try_from(half).unwrap_or(u32::MAX));
         self.go_on()
     }
@@ -371,24 +454,7 @@ impl<R: RngExt> Case<'_, R> {
     }
 
     fn at(&self, operation: &'static Operation, phase: Phase, due_at: Timestamp, counts: bool) -> Next {
-        let open: Vec<PartName> =
-            self.load.progress.parts.iter().filter(|p| p.is_open()).map(|p| p.name.clone()).collect();
-        let entry = Entry {
-            target: self.load.claimed.target.clone(),
-            asset: self.load.progress.asset.clone(),
-            parts: open,
-        };
-        let group = self.around.provider.group(operation, &entry);
-        let current = &self.load.claimed.step;
-        // Once apart, an item stays apart for the same call: its old company may be what was refused.
-        let group = match current.group.split_once('~') {
-            Some((base, apart)) if operation.name == current.operation.as_str() && base == group => {
-                format!("{group}~{apart}")
-            }
-            Some(_) | None => group,
-        };
-        let operation = crate::types::target::OperationName::known(operation.name);
-        Next::Again { step: Step { operation, phase, group }, due_at, counts }
+        next_step(&self.load, self.around.provider, operation, phase, due_at, counts)
     }
 
     fn end_carried(&mut self, ending: impl Fn(&Part) -> Ending) {
@@ -404,8 +470,13 @@ impl<R: RngExt> Case<'_, R> {
         let since = self.around.now;
         for n in &self.load.carried {
             if let Some(part) = self.load.progress.parts.get_mut(*n) {
-                let graver = part.doubt.as_ref().map(|doubt| doubt.kind).filter(|known| *known > kind);
-                part.doubt = Some(Doubt { since, kind: graver.unwrap_or(kind), asked: false });
+                let earlier = part.doubt.take();
+                let graver = earlier.as_ref().map(|doubt| doubt.kind).filter(|known| *known > kind);
+                // "Not found" says nothing of when something was last sent.
+                let first_sent = earlier
+                    .filter(|doubt| doubt.kind > DoubtKind::Unclear)
+                    .map_or(self.around.started_at, |doubt| doubt.first_sent);
+                part.doubt = Some(Doubt { first_sent, since, kind: graver.unwrap_or(kind), asked: None });
             }
         }
     }
@@ -436,6 +507,69 @@ impl<R: RngExt> Case<'_, R> {
         let wait = BACKOFF_FIRST.mul_f64(self.chance.random::<f64>());
         later(self.around.now, wait)
     }
+}
+
+/// The next call for an item.
+fn next_step(
+    load: &Load,
+    provider: &dyn Provider,
+    operation: &'static Operation,
+    phase: Phase,
+    due_at: Timestamp,
+    counts: bool,
+) -> Next {
+    let open = load.progress.parts.iter().filter(|part| part.is_open()).map(|part| part.name.clone());
+    let entry = Entry {
+        target: load.claimed.target.clone(),
+        asset: load.progress.asset.clone(),
+        parts: open.collect(),
+    };
+    let group = provider.group(operation, &entry);
+    let current = &load.claimed.step;
+    // Once apart, an item stays apart for the same call: its old company may be what was refused.
+    let group = match current.group.rsplit_once(APART) {
+        Some((base, apart)) if operation.name == current.operation.as_str() && base == group => {
+            format!("{group}{APART}{apart}")
+        }
+        Some(_) | None => group,
+    };
+    let operation = OperationName::known(operation.name);
+    Next::Again { step: Step { operation, phase, group }, due_at, counts }
+}
+
+/// A group without the mark that keeps some of it apart.
+fn base(group: &str) -> &str {
+    group.rsplit_once(APART).map_or(group, |(base, _)| base)
+}
+
+/// Forgets what earlier reads told, so that the next one looks again.
+fn ask_again(progress: &mut Progress) {
+    for doubt in progress.parts.iter_mut().filter_map(|part| part.doubt.as_mut()) {
+        doubt.asked = None;
+    }
+}
+
+/// When the vendor is surely done with a delete that left a doubt.
+fn at_rest(doubt: &Doubt, cool_down: Duration) -> Timestamp {
+    match doubt.kind {
+        DoubtKind::Lost => later(doubt.since, cool_down),
+        DoubtKind::Unclear | DoubtKind::Odd | DoubtKind::Answered => doubt.since,
+    }
+}
+
+/// Whether a read showed the part standing when the vendor was surely done.
+fn shown_standing(part: &Part, cool_down: Duration) -> bool {
+    let shown = |doubt: &Doubt| doubt.asked.is_some_and(|a| a.stands && a.at >= at_rest(doubt, cool_down));
+    part.doubt.as_ref().is_none_or(shown)
+}
+
+fn failed(reason: Reason, vendor_code: Option<String>) -> Ending {
+    let message = match reason {
+        Reason::Throttled => "the vendor kept throttling this operation",
+        Reason::VendorError => "the vendor answered with a code that is not known here",
+        _ => "the vendor did not do it in all the tries it was given",
+    };
+    Ending::not_ok(Outcome::Failed, ItemError { vendor_code, ..ItemError::new(reason, message) })
 }
 
 fn unsettled() -> Ending {

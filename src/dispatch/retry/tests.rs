@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::journal::Claimed;
 use crate::providers::{Call, CallReport, Effect, LaneReason, ReadFirst, Refusal, Route};
-use crate::types::deletion::{DeletionId, Progress};
+use crate::types::deletion::{DeletionId, PartName};
 use crate::types::target::{AccountId, Kind, MediaId, Name, OperationName, Target, What};
 
 static DELETE: Operation = Operation {
@@ -72,7 +72,7 @@ impl Provider for Paper {
 }
 
 const POLICY: Policy =
-    Policy { max_attempts: 8, max_age: Duration::from_secs(24 * 3_600), cool_down: Duration::from_secs(30) };
+    Policy { max_attempts: 8, max_age: Duration::from_hours(24), cool_down: Duration::from_secs(30) };
 
 fn claimed(group: &str) -> Claimed {
     let target = Target {
@@ -90,6 +90,7 @@ fn claimed(group: &str) -> Claimed {
         calls: 0,
         tries: 0,
         accepted_at: Timestamp::UNIX_EPOCH,
+        lapsed_at: None,
     }
 }
 
@@ -104,22 +105,32 @@ fn turn(
     let operation = if item.step.operation.as_str() == "Read" { &READ } else { &DELETE };
     let (mut loads, refused) = super::super::batch::load(provider, operation, vec![item.clone()]);
     assert!(refused.is_empty());
+    let mut load = loads.remove(0);
+    if let Some(next) = overdue(&mut load, provider, now) {
+        item.progress = Some(load.progress);
+        return follow(item, next);
+    }
     let around = Circumstances {
         provider,
         operation,
         entries,
         vendor_code: Some("Code"),
+        started_at: now,
         now,
         policy: POLICY,
         overdrawn: false,
         split: (7, 'a'),
     };
-    let change = judge(loads.remove(0), verdict, &around, &mut rand::rng());
+    let change = judge(load, verdict, &around, &mut rand::rng());
     if change.progress.is_some() {
         item.progress = change.progress;
     }
+    follow(item, change.next)
+}
+
+fn follow(item: &mut Claimed, next: Next) -> Result<Timestamp, Ending> {
     item.calls += 1;
-    match change.next {
+    match next {
         Next::Ended(ending) => Err(ending),
         Next::Again { step, due_at, counts } => {
             item.step = step;
@@ -127,6 +138,15 @@ fn turn(
             Ok(due_at)
         }
     }
+}
+
+/// The way around a delete that has waited too long: no call is made.
+fn sidestep(provider: &Paper, item: &mut Claimed, now: Timestamp) -> Option<Result<Timestamp, Ending>> {
+    let (mut loads, _) = super::super::batch::load(provider, &DELETE, vec![item.clone()]);
+    let mut load = loads.remove(0);
+    let next = overdue(&mut load, provider, now)?;
+    item.progress = Some(load.progress);
+    Some(follow(item, next))
 }
 
 /// What the model vendor does with a call.
@@ -180,6 +200,12 @@ proptest! {
         let script = moods.iter().copied().chain(std::iter::repeat_n(Mood::Works, 40));
         let mut end = None;
         for mood in script {
+            if let Some(end_or_due) = sidestep(&provider, &mut item, now) {
+                match end_or_due {
+                    Ok(due) => { now = now.max(due); continue; }
+                    Err(ending) => { end = Some(ending); break; }
+                }
+            }
             let deleting = item.step.phase == Phase::Delete;
             let mut work = |does: bool| {
                 let found = stands;
@@ -252,9 +278,58 @@ fn what_is_not_safe_to_repeat_is_not_repeated_late() {
     let mut item = claimed("delete");
     turn(&provider, &mut item, Verdict::Doubtful { unanswered: true }, 1, at(100)).unwrap();
     // The read came only after a minute: the same selector could mean a new object by now.
-    let untold = Verdict::Facts(Box::new(Facts::only(Standing::Stands)));
-    let end = turn(&provider, &mut item, untold, 1, at(161)).unwrap_err();
+    let stands = || Verdict::Facts(Box::new(Facts::only(Standing::Stands)));
+    let end = turn(&provider, &mut item, stands(), 1, at(161)).unwrap_err();
     assert_eq!(end.outcome, Outcome::Unknown);
+
+    // The read came in time, but the lane let the repeat wait: it is asked again instead of sent.
+    let mut item = claimed("delete");
+    turn(&provider, &mut item, Verdict::Doubtful { unanswered: true }, 1, at(100)).unwrap();
+    turn(&provider, &mut item, stands(), 1, at(101)).unwrap();
+    assert_eq!(item.step.phase, Phase::Delete);
+    sidestep(&provider, &mut item, at(161)).expect("too late to be sent").unwrap();
+    assert_eq!(item.step.phase, Phase::Settle);
+    let gone = Verdict::Facts(Box::new(Facts::only(Standing::Missing)));
+    assert_eq!(turn(&provider, &mut item, gone, 1, at(162)).unwrap_err(), Ending::inferred());
+}
+
+#[test]
+fn a_refusal_after_a_lost_answer_is_not_taken_at_its_word() {
+    let provider = Paper { settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
+    let forbidden = || Verdict::NotOk {
+        outcome: Outcome::Refused,
+        error: ItemError::new(Reason::Forbidden, "no"),
+        of_whole_call: true,
+        maybe_account: true,
+    };
+    let facts = |standing| Verdict::Facts(Box::new(Facts::only(standing)));
+    let mut item = claimed("delete");
+    turn(&provider, &mut item, Verdict::Doubtful { unanswered: true }, 1, at(100)).unwrap();
+    turn(&provider, &mut item, facts(Standing::Untold), 1, at(101)).unwrap();
+    turn(&provider, &mut item, forbidden(), 1, at(131)).unwrap();
+    assert_eq!(item.step.phase, Phase::Settle, "forbidden now does not mean that it still stands");
+    assert_eq!(
+        turn(&provider, &mut item, facts(Standing::Missing), 1, at(132)).unwrap_err(),
+        Ending::inferred()
+    );
+}
+
+#[test]
+fn a_doubtful_item_without_tries_left_is_looked_for_once_more() {
+    let provider = Paper { settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
+    let facts = |standing| Verdict::Facts(Box::new(Facts::only(standing)));
+    let mut item = claimed("delete");
+    item.tries = 7;
+    turn(&provider, &mut item, Verdict::Doubtful { unanswered: true }, 1, at(100)).unwrap();
+    let due = turn(&provider, &mut item, facts(Standing::Stands), 1, at(101)).unwrap();
+    assert_eq!((item.step.phase, due), (Phase::Settle, at(130)), "the vendor was still at work");
+    let mut other = item.clone();
+    assert_eq!(
+        turn(&provider, &mut item, facts(Standing::Missing), 1, at(130)).unwrap_err(),
+        Ending::inferred()
+    );
+    let end = turn(&provider, &mut other, facts(Standing::Stands), 1, at(130)).unwrap_err();
+    assert_eq!(end.outcome, Outcome::Failed, "it came to rest and it stands");
 }
 
 #[test]
@@ -293,9 +368,9 @@ fn a_refused_crowd_goes_apart_and_keeps_apart() {
     };
     let mut item = claimed("delete");
     turn(&provider, &mut item, refused(true), 20, at(1)).unwrap();
-    assert_eq!(item.step.group, "delete~00000007a");
+    assert_eq!(item.step.group, "delete\u{1f}00000007a");
     turn(&provider, &mut item, Verdict::Again(Again::NotSent), 10, at(1)).unwrap();
-    assert_eq!(item.step.group, "delete~00000007a", "a retry does not bring the crowd together again");
+    assert_eq!(item.step.group, "delete\u{1f}00000007a", "a retry does not bring the crowd together again");
     assert_eq!(item.tries, 1, "going apart was no try");
     let end = turn(&provider, &mut item, refused(true), 1, at(1)).unwrap_err();
     assert_eq!(end.error.unwrap().code, Reason::Invalid);
@@ -324,5 +399,4 @@ fn parts_end_one_by_one() {
     );
     let end = turn(&provider, &mut item, Verdict::Deleted, 1, at(3)).unwrap_err();
     assert_eq!(end, Ending::deleted());
-    let _: &Progress = item.progress.as_ref().unwrap();
 }

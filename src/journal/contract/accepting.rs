@@ -107,6 +107,7 @@ pub(in crate::journal) async fn what_starts_as_sending_is_handed_out_at_once(ben
         calls: 0,
         tries: 0,
         accepted_at: bench.now(),
+        lapsed_at: None,
     });
     assert_eq!(appended.claimed, expected);
     assert_eq!(bench.newest(0).await.started_at, Some(bench.now()));

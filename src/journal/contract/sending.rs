@@ -129,7 +129,8 @@ pub(in crate::journal) async fn what_is_done_never_changes(bench: &Bench) {
 
 pub(in crate::journal) async fn a_repeat_remembers_how_far_it_came(bench: &Bench) {
     let appended = bench.append(vec![sent("v1")]).await;
-    let doubt = Doubt { since: bench.now(), kind: DoubtKind::Lost, asked: false };
+    let (now, kind) = (bench.now(), DoubtKind::Lost);
+    let doubt = Doubt { first_sent: now, since: now, kind, asked: None };
     let source = Part { doubt: Some(doubt), ..Part::named(PartName::Source) };
     let progress = Progress::with_parts(vec![source, Part::named(PartName::Job("j1".to_owned()))]);
     let due_at = bench.now();
@@ -167,7 +168,8 @@ pub(in crate::journal) async fn expired_leases_are_taken_back(bench: &Bench) {
     assert_eq!(rescue().await, vec![]);
     bench.clock.advance(moment);
     let rescued = rescue().await;
-    let expected = Claimed { generation: 2, ..appended.claimed[0].clone() };
+    let lapsed_at = Some(bench.now());
+    let expected = Claimed { generation: 2, lapsed_at, ..appended.claimed[0].clone() };
     assert_eq!(rescued, [expected], "the lost call is not counted before it is recorded");
     assert_eq!(rescue().await, vec![], "it has a new lease");
     assert_eq!(bench.item(appended.seq, 0).await.state, ItemState::Sending);

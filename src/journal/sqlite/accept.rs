@@ -121,6 +121,7 @@ pub(super) fn append(
                 calls: 0,
                 tries: 0,
                 accepted_at: rows::time(now_ms)?,
+                lapsed_at: None,
             });
         }
     }

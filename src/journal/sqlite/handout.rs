@@ -24,7 +24,7 @@ const DUE: &str = "SELECT deletion, idx, grp FROM items INDEXED BY items_due \
     WHERE account = ?1 AND operation = ?2 AND due_at <= ?3 ORDER BY due_at, deletion, idx LIMIT ?4";
 const NEXT_DUE: &str = "SELECT min(due_at) FROM items INDEXED BY items_due \
     WHERE account = ?1 AND operation = ?2 AND due_at IS NOT NULL";
-const LEASED: &str = "SELECT deletion, idx FROM items INDEXED BY items_leased \
+const LEASED: &str = "SELECT deletion, idx, lease_until FROM items INDEXED BY items_leased \
     WHERE lease_until <= ?1 ORDER BY lease_until, deletion, idx LIMIT ?2";
 const HAND_OUT: &str = "UPDATE items SET due_at = NULL, lease_until = ?3, generation = generation + 1 \
     WHERE deletion = ?1 AND idx = ?2 \
@@ -55,7 +55,8 @@ pub(super) fn claim(
             connection.prepare_cached(NEXT_DUE)?.query_row([account, operation], |row| row.get(0))?;
         return Ok(Claim { items: Vec::new(), next_due: next.map(rows::time).transpose()? });
     }
-    Ok(Claim { items: hand_out(connection, now, lease, &keys)?, next_due: None })
+    let items = hand_out(connection, now, lease, keys.into_iter().map(|key| (key, None)))?;
+    Ok(Claim { items, next_due: None })
 }
 
 fn due(
@@ -100,11 +101,11 @@ pub(super) fn rescue(
         let mut found = statement.query([until, i64::try_from(max).unwrap_or(i64::MAX)])?;
         let mut keys = Vec::new();
         while let Some(row) = found.next()? {
-            keys.push(rows::key(row)?);
+            keys.push((rows::key(row)?, Some(rows::time(row.get("lease_until")?)?)));
         }
         keys
     };
-    hand_out(connection, now, lease, &keys)
+    hand_out(connection, now, lease, keys)
 }
 
 struct Parent {
@@ -116,13 +117,13 @@ fn hand_out(
     connection: &Connection,
     now: Timestamp,
     lease: Duration,
-    keys: &[ItemKey],
+    keys: impl IntoIterator<Item = (ItemKey, Option<Timestamp>)>,
 ) -> Result<Vec<Claimed>, Error> {
     let until = rows::millis(now).saturating_add(rows::length(lease));
     let mut update = connection.prepare_cached(HAND_OUT)?;
     let mut parents: HashMap<DeletionSeq, Parent> = HashMap::new();
-    let mut claimed = Vec::with_capacity(keys.len());
-    for key in keys {
+    let mut claimed = Vec::new();
+    for (key, lapsed_at) in keys {
         let parent = match parents.entry(key.deletion) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(parent(connection, now, key.deletion)?),
@@ -132,7 +133,7 @@ fn hand_out(
             return Err(Error::Unreadable(format!("item {key:?} is in an index only")));
         };
         claimed.push(Claimed {
-            key: *key,
+            key,
             generation: row.get("generation")?,
             deletion: parent.id.clone(),
             target: rows::target(row)?,
@@ -141,6 +142,7 @@ fn hand_out(
             calls: row.get("calls")?,
             tries: row.get("tries")?,
             accepted_at: parent.accepted_at,
+            lapsed_at,
         });
         // To its end, which is where the change is made sure.
         while found.next()?.is_some() {}

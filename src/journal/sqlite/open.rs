@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// Why the journal was not opened.
@@ -112,8 +113,17 @@ pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(&connection)?;
     Ok(connection)
+}
+
+/// Prepares each statement once. By default SQLite looks at a bound `LIMIT` when
+/// it plans, and plans anew whenever another is bound, be it the same number:
+/// most of a short read's time.
+fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
 }
 
 fn make_folder(path: &Path) -> Result<(), OpenError> {
@@ -135,7 +145,9 @@ fn make_folder(path: &Path) -> Result<(), OpenError> {
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
+    // One file has one lock, by whatever link it is opened.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = path.into_os_string();
     name.push(".lock");
     let name = PathBuf::from(name);
     let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&name);
@@ -187,8 +199,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(())
+    keep_statements(connection)
 }
 
 fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
@@ -236,6 +247,17 @@ mod tests {
     #[test]
     fn the_bundled_sqlite_is_new_enough() {
         assert!(rusqlite::version_number() >= OLDEST_SQLITE, "{}", rusqlite::version());
+    }
+
+    #[test]
+    fn a_statement_is_not_prepared_again_for_another_limit() {
+        let connection = Connection::open_in_memory().unwrap();
+        keep_statements(&connection).unwrap();
+        let mut numbers = connection.prepare("SELECT value FROM json_each('[1, 2, 3]') LIMIT ?1").unwrap();
+        for limit in 1_u8..4 {
+            assert_eq!(numbers.query_map([limit], |_| Ok(())).unwrap().count(), usize::from(limit));
+        }
+        assert_eq!(numbers.get_status(rusqlite::StatementStatus::RePrepare), 0);
     }
 
     #[test]

@@ -82,7 +82,7 @@ const LIST: usize = 20;
 const ANY_PARTS: usize = 10_000;
 
 const DELETE_VIDEO: Operation = operation(Action::DeleteVideo, Some(30), LIST, LIST);
-const DELETE_STREAM: Operation = operation(Action::DeleteStream, Some(50), LIST, LIST);
+const DELETE_STREAM: Operation = operation(Action::DeleteStream, Some(50), 1, LIST);
 const DELETE_MEZZANINES: Operation = operation(Action::DeleteMezzanines, Some(50), LIST, LIST);
 const DELETE_IMAGE: Operation = operation(Action::DeleteImage, Some(50), LIST, LIST);
 const DELETE_ATTACHED_MEDIA: Operation = operation(Action::DeleteAttachedMedia, Some(50), LIST, LIST);
@@ -273,9 +273,7 @@ impl Alibaba {
         let cured = match cure {
             Some(Cure::NewKey) => self.credentials.renew(&key).await,
             // Another call may have learned the offset while this one was under way.
-            Some(Cure::NewTime) => {
-                self.skew.learn(&incoming.headers, now) || self.skew.offset_s() != offset_s
-            }
+            Some(Cure::NewTime) => self.skew.learn(&incoming.headers, now) || self.skew.moved_since(offset_s),
             None => {
                 // Only the vendor's own date counts, not that of a proxy's error page.
                 if reply.said != Said::Nothing {

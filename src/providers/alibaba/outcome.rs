@@ -91,6 +91,8 @@ fn listed(call: &Call, ask: &Ask, body: &Object, report: CallReport) -> CallRepo
     let kind = wire::snapshot_type(call);
     let verdict = |(key, fate): (&String, Option<Fate>)| match (fate, ask.action.deletes()) {
         (None, true) => Verdict::Deleted,
+        // Alibaba: this list is described as "failed to be deleted"; a read tells which it is.
+        (Some(Fate::Missing), true) if ask.action == Action::DeleteAttachedMedia => Verdict::Unclear,
         (Some(Fate::Missing), true) => Verdict::Absent,
         (Some(Fate::Unremovable), true) => unremovable(ask),
         (Some(Fate::Forbidden), _) | (Some(Fate::Unremovable), false) => {
@@ -144,6 +146,9 @@ fn coded(call: &Call, ask: &Ask, reply: &Reply, code: &str, report: CallReport) 
     let report = CallReport { code: Some(code.to_owned()), unlisted: known.is_none(), ..report };
     let lane = |report, reason, cure| Judged { report: all(call, Verdict::Fault(reason), report), cure };
     let refused = CallReport { class: AttemptClass::Refused, ..report.clone() };
+    // The streams and snapshot types of one call belong to one video: its state or a
+    // missing right is no one part's fault, so going apart would help none of them.
+    let of_several_assets = call.entries.len() > 1;
     match known {
         Some(Meaning::QuotaUsedUp) => plain(all(call, Verdict::Again(Again::QuotaUsedUp), refused)),
         Some(Meaning::Throttled(wait)) => plain(throttled(call, reply.retry_after.or(wait), report)),
@@ -155,12 +160,12 @@ fn coded(call: &Call, ask: &Ask, reply: &Reply, code: &str, report: CallReport) 
         Some(Meaning::Busy) => {
             let message = "The asset's status does not allow this now, for example while it is transcoded.";
             let error = with_code(Reason::Busy, message, code);
-            plain(all(call, not_ok(Outcome::Busy, error, true, false), report))
+            plain(all(call, not_ok(Outcome::Busy, error, of_several_assets, false), report))
         }
         Some(Meaning::Forbidden) => {
             let message = "The account has no right to this operation or to this asset.";
             let error = with_code(Reason::Forbidden, message, code);
-            plain(all(call, not_ok(Outcome::Refused, error, true, true), report))
+            plain(all(call, not_ok(Outcome::Refused, error, of_several_assets, true), report))
         }
         Some(Meaning::Invalid) => {
             let error = with_code(Reason::Invalid, "The vendor calls a value in the call invalid.", code);
@@ -177,7 +182,7 @@ fn coded(call: &Call, ask: &Ask, reply: &Reply, code: &str, report: CallReport) 
             let report = CallReport { class: AttemptClass::Ambiguous, ..report };
             plain(all(call, doubt(ask.action, true), report))
         }
-        Some(Meaning::Replayed) => plain(resigned(call, refused)),
+        Some(Meaning::Replayed) => plain(all(call, Verdict::Again(Again::Unavailable), refused)),
         Some(Meaning::WrongTime) => lane(refused, LaneReason::ClockSkew, Some(Cure::NewTime)),
         Some(Meaning::Key(reason)) => lane(refused, reason, Some(Cure::NewKey)),
         Some(Meaning::Account(reason)) => lane(refused, reason, None),

@@ -164,6 +164,7 @@ fn renditions(value: &Value) -> Option<Vec<Rendition>> {
         format: text(play, "Format"),
         size_bytes: whole(play, "Size"),
         url: text(play, "PlayURL"),
+        is_playlist: false,
     };
     Some(list(value, "PlayInfo")?.into_iter().map(rendition).collect())
 }
@@ -189,10 +190,12 @@ fn list<'a>(value: &'a Value, inner: &str) -> Option<Vec<&'a Object>> {
         Value::Array(values) => values.iter().map(Value::as_object).collect(),
         Value::Object(wrapped) => match field(wrapped, inner) {
             Some(Value::Array(values)) => values.iter().map(Value::as_object).collect(),
-            Some(Value::Object(one)) if wrapped.len() == 1 => Some(vec![one]),
+            Some(Value::Object(one)) => Some(vec![one]),
             Some(Value::Null) => Some(vec![]),
             None if wrapped.is_empty() => Some(vec![]),
-            Some(_) | None => Some(vec![wrapped]),
+            // Something is listed that we cannot read: that is not an empty list.
+            Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) => None,
+            None => Some(vec![wrapped]),
         },
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }

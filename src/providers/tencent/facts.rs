@@ -18,6 +18,9 @@ use crate::types::target::{Family, MediaId, SnapshotType};
 /// The pseudo template under which the list of transcodes shows the original (vendor page 3.1, trap 2).
 const ORIGINAL: &str = "0";
 
+/// The pseudo template of the HLS master playlist: it names the streams and holds none (vendor page 3.1).
+const MASTER_PLAYLIST: &str = "10000";
+
 /// What an answer tells, by the id as the vendor spells it.
 #[derive(Debug, Default)]
 pub(super) struct Told {
@@ -133,8 +136,10 @@ impl Rows {
 
 /// A row without a template number might be the original, so it cannot be read.
 fn rendition(row: &Value, family: Family) -> Option<Rendition> {
+    let definition = whole_number(row.get("Definition"))?;
     Some(Rendition {
-        definition: Some(whole_number(row.get("Definition"))?),
+        is_playlist: family == Family::Transcode && definition == MASTER_PLAYLIST,
+        definition: Some(definition),
         family: Some(family),
         job_id: None,
         format: text(Some(row), "Container").or_else(|| text(Some(row), "Package")),

@@ -83,11 +83,6 @@ const MAX_REGION_LEN: usize = 32;
 /// An id that no file has: 19 digits as real ones, all 0.
 const NOBODY: &str = "0000000000000000000";
 
-/// If the offset has moved by more than this since a refused call was signed,
-/// another call has learned it meanwhile and signing again helps. Below it, `Date`
-/// with its whole seconds would make a refusal look mended each time.
-const OFFSET_MOVED_S: i64 = 30;
-
 /// The host that serves an account.
 pub fn endpoint(setup: &AccountSetup) -> Result<Url, BadSetup> {
     let text = match (&setup.endpoint, &setup.region) {
@@ -289,8 +284,8 @@ impl Tencent {
                 let mended = self.mend(&code, signed, &incoming.headers).await;
                 (outcome::of_error(&code, call, mended), request_id)
             }
+            // Only the vendor's own date counts, not that of a proxy's error page.
             wire::Answer::Unusable => {
-                self.skew.observe(&incoming.headers, self.clock.now());
                 let (status, bytes) = (incoming.status.as_u16(), incoming.body.len());
                 tracing::warn!(operation, status, bytes, "the answer is none of the vendor's API");
                 (outcome::unanswered(call), wire::request_id(&incoming.headers))
@@ -310,7 +305,7 @@ impl Tencent {
             // Not observed as well: that would hide from `learn` that the offset changed.
             Some(outcome::Remedy::Clock) => {
                 let learned = self.skew.learn(headers, self.clock.now());
-                learned || (self.skew.offset_s() - signed.offset_s).abs() > OFFSET_MOVED_S
+                learned || self.skew.moved_since(signed.offset_s)
             }
             None => {
                 self.skew.observe(headers, self.clock.now());

@@ -134,6 +134,8 @@ fn verdict(meaning: Meaning, code: &str, call: &Call, entry: &Entry, mended: boo
     match meaning {
         // Without the file none of its parts stands, however many were named.
         FileGone if !read => Verdict::Absent,
+        // A read lists missing files; this code may as well mean the application.
+        FileGone if read && code == "ResourceNotFound" => Verdict::Again(Again::Unavailable),
         FileGone if !several => missing(entry),
         OtherGone if !read && !several => Verdict::Absent,
         // A read is not documented to say so; it proves nothing of the file.
@@ -285,9 +287,11 @@ mod tests {
 
     #[test]
     fn a_read_takes_not_found_for_missing_only_of_the_one_file_it_asked_for() {
-        let Verdict::Facts(facts) = of_one_read("ResourceNotFound").1 else { panic!() };
+        let Verdict::Facts(facts) = of_one_read("ResourceNotFound.FileNotExist").1 else { panic!() };
         assert_eq!((facts.standing, facts.id), (Standing::Missing, MediaId::parse("74").ok()));
-        let several = of_error("ResourceNotFound", &describe(&["1", "2"]), false);
+        let bare = of_one_read("ResourceNotFound").1;
+        assert_eq!(bare, Verdict::Again(Again::Unavailable), "it may mean the application");
+        let several = of_error("ResourceNotFound.FileNotExist", &describe(&["1", "2"]), false);
         assert_eq!(several.verdicts, [Verdict::Unclear, Verdict::Unclear]);
         assert_eq!(of_one_read("ResourceNotFound.TemplateNotExist").1, Verdict::Again(Again::Unlisted));
     }

@@ -143,7 +143,7 @@ fn the_region_names_the_host_and_an_endpoint_wins() {
 fn the_table_of_operations_is_that_of_the_page() {
     for (operation, qps, items) in [
         ("DeleteVideo", Some(30), 20),
-        ("DeleteStream", Some(50), 20),
+        ("DeleteStream", Some(50), 1),
         ("DeleteMezzanines", Some(50), 20),
         ("DeleteImage", Some(50), 20),
         ("DeleteAttachedMedia", Some(50), 20),

@@ -1,0 +1,73 @@
+//! HTTP by hand, for what no client would send.
+
+use std::net::SocketAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{Answer, contract, soon};
+
+/// A connection.
+pub(crate) struct Raw {
+    stream: TcpStream,
+}
+
+impl Raw {
+    pub(crate) async fn open(addr: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(addr).await.unwrap() }
+    }
+
+    /// Sends bytes as they are. A peer that has cut already is for `answer` to find.
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        drop(self.stream.write_all(bytes.as_ref()).await);
+    }
+
+    /// One answer, read by its Content-Length, whatever becomes of the connection; `None` if it was cut.
+    pub(crate) async fn answer(&mut self) -> Option<Answer> {
+        soon("an answer", self.read()).await
+    }
+
+    async fn read(&mut self) -> Option<Answer> {
+        let mut bytes = Vec::new();
+        loop {
+            if let Some(answer) = parse(&bytes) {
+                return Some(answer);
+            }
+            match self.stream.read_buf(&mut bytes).await {
+                Ok(0) | Err(_) => return parse(&bytes),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Waits until the peer closes.
+    pub(crate) async fn closed(&mut self) {
+        let mut rest = Vec::new();
+        let closing = async { while self.stream.read_buf(&mut rest).await.is_ok_and(|n| n > 0) {} };
+        soon("the end of a connection", closing).await;
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).unwrap();
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value.trim()).unwrap());
+    }
+    let length = headers.get("content-length").map_or(0, |v| v.to_str().unwrap().parse().unwrap());
+    let body = bytes.get(end + 4..end + 4 + length)?.to_vec();
+    Some(Answer { status, headers, body })
+}
+
+/// One request with this target as it stands, held against the contract.
+pub(crate) async fn ask(addr: SocketAddr, method: &str, target: &str) -> Answer {
+    let mut raw = Raw::open(addr).await;
+    raw.send(format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
+    let answer = raw.answer().await.unwrap_or_else(|| panic!("{method} {target} was cut"));
+    contract::check(&method.parse::<Method>().unwrap(), target, &answer);
+    answer
+}

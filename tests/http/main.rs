@@ -1,0 +1,20 @@
+//! HTTP as callers see it: statuses, problems, lists, keys, serving and the process.
+//!
+//! One binary, a file per subject, each test a claim. Services and vendors run in
+//! the test's own process on free ports with a journal of their own; where the
+//! process itself is the subject, the real binary runs. Every answer that passes
+//! through the harness is held against `openapi.yaml`.
+
+mod harness;
+
+mod canary;
+mod contract;
+mod harm;
+mod keys;
+mod lists;
+mod pages;
+mod prefer;
+mod problems;
+mod process;
+mod serving;
+mod statuses;

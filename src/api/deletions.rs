@@ -67,7 +67,6 @@ pub async fn create(
     let text = body::read_json(&headers, body, api.body_limits).await?;
     let sees = |account: &AccountId| who.0.sees(account) && api.dispatch.has_account(account);
     let asked = request::deletion(&text, &sees)?;
-    let targets: Vec<Target> = asked.wanted.iter().map(|wanted| wanted.target.clone()).collect();
     let accepted = api
         .dispatch
         .submit(Request {
@@ -80,9 +79,8 @@ pub async fn create(
         .await?;
     let Accepted { id, mut watch, finished, .. } = accepted;
     // Behind a blocked lane the answer comes at once, with a warning that says so.
-    let is_blocked = || targets.iter().any(|target| api.dispatch.is_blocked_for(target));
     let time = if finished { Duration::ZERO } else { patience.wait };
-    let row = wait(&api, &id, &mut watch, time, &is_blocked).await?;
+    let row = wait(&api, &id, &mut watch, time, true).await?;
     let body = describe(&api, &row).await?;
     let status = match (row.state, body.ok) {
         (DeletionState::Running, _) => StatusCode::ACCEPTED,
@@ -93,19 +91,22 @@ pub async fn create(
 }
 
 /// Waits until a deletion has ended, the time is up, or waiting longer is pointless.
+///
+/// `until_blocked`: it is pointless once a lane that holds up an item is blocked.
 async fn wait(
     api: &Api,
     id: &DeletionId,
     watch: &mut Watch,
     time: Duration,
-    is_pointless: &(dyn Fn() -> bool + Sync),
+    until_blocked: bool,
 ) -> Result<DeletionRow, Problem> {
     let time_is_up = tokio::time::sleep(time);
     tokio::pin!(time_is_up);
     loop {
         // Subscribed before looking: an end between the two wakes us.
         let row = read(api, id).await?;
-        if row.state == DeletionState::Finished || time.is_zero() || is_pointless() {
+        let is_over = row.state == DeletionState::Finished || time.is_zero();
+        if is_over || (until_blocked && !blocked(api, &row).await?.is_empty()) {
             return Ok(row);
         }
         tokio::select! {
@@ -122,12 +123,26 @@ async fn read(api: &Api, id: &DeletionId) -> Result<DeletionRow, Problem> {
     row.ok_or_else(|| Problem::not_found("there is no such deletion"))
 }
 
-fn blocked(api: &Api, row: &DeletionRow) -> Vec<(AccountId, &'static str)> {
-    if row.state == DeletionState::Finished {
-        return Vec::new();
+/// Waiting items that are looked at to tell what holds a deletion up.
+const WAITING_SAMPLE: usize = 100;
+
+/// The accounts whose blocked lanes hold up items of this deletion, as far as its first waiting items tell.
+async fn blocked(api: &Api, row: &DeletionRow) -> Result<Vec<(AccountId, &'static str)>, Problem> {
+    let may_hold = |account: &AccountId| api.dispatch.blocked(account).is_some();
+    if row.state == DeletionState::Finished || !row.accounts.iter().any(may_hold) {
+        return Ok(Vec::new());
     }
-    let reason = |account: &AccountId| api.dispatch.blocked(account);
-    row.accounts.iter().filter_map(|account| Some((account.clone(), reason(account)?.as_str()))).collect()
+    let waiting = ItemFilter { state: Some(ItemState::Pending), ..ItemFilter::default() };
+    let waiting = api.dispatch.journal().items(row.seq, waiting, WAITING_SAMPLE).await?;
+    let mut accounts: Vec<(AccountId, &'static str)> = Vec::new();
+    for target in waiting.iter().map(|item| &item.wanted.target) {
+        if let Some(reason) = api.dispatch.holds_up(target)
+            && accounts.iter().all(|(known, _)| *known != target.account)
+        {
+            accounts.push((target.account.clone(), reason.as_str()));
+        }
+    }
+    Ok(accounts)
 }
 
 async fn describe(api: &Api, row: &DeletionRow) -> Result<DeletionBody, Problem> {
@@ -137,7 +152,7 @@ async fn describe(api: &Api, row: &DeletionRow) -> Result<DeletionBody, Problem>
     } else {
         None
     };
-    Ok(DeletionBody::new(row, items.as_deref(), &blocked(api, row)))
+    Ok(DeletionBody::new(row, items.as_deref(), &blocked(api, row).await?))
 }
 
 /// An answer about an accepted deletion, with the headers that tell where and how it goes on.
@@ -173,22 +188,28 @@ pub(super) async fn wait_for_item(
 ) -> Result<ItemRow, Problem> {
     let time_is_up = tokio::time::sleep(time);
     tokio::pin!(time_is_up);
-    let is_blocked = || api.dispatch.is_blocked_for(target);
-    let mut waited_enough = accepted.finished || time.is_zero() || is_blocked();
+    let mut is_over = accepted.finished || time.is_zero();
+    let mut look_now = is_over || api.dispatch.holds_up(target).is_some();
     loop {
-        if !waited_enough {
+        if !look_now {
             tokio::select! {
                 () = accepted.watch.woken() => {}
-                () = &mut time_is_up => waited_enough = true,
-                () = api.dispatch.stopping() => waited_enough = true,
+                () = &mut time_is_up => is_over = true,
+                () = api.dispatch.stopping() => is_over = true,
             }
-            waited_enough |= is_blocked();
         }
+        look_now = false;
         let rows = api.dispatch.journal().items(accepted.seq, ItemFilter::default(), 1).await?;
         let Some(row) = rows.into_iter().next() else {
             return Err(Problem::new("internal", "the journal lost sight of an item it had accepted"));
         };
-        if waited_enough || row.state == ItemState::Done {
+        let is_decided = match row.state {
+            ItemState::Done => true,
+            // Its call is under way and its outcome may still come, whatever closed the gate meanwhile.
+            ItemState::Sending => false,
+            ItemState::Pending => api.dispatch.holds_up(target).is_some(),
+        };
+        if is_over || is_decided {
             return Ok(row);
         }
     }
@@ -212,7 +233,7 @@ async fn visible(api: &Api, who: &Who, id: &str) -> Result<DeletionRow, Problem>
     operation_id = "getDeletion",
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
-        ("wait" = Option<String>, Query, description = "Wait up to this long (at most 60s) for the end", example = "30s")
+        ("wait" = Option<String>, Query, nullable = false, pattern = "^[0-9]+(ms|s|m|h|d)$", description = "Wait up to this long (at most 60s) for the end", example = "30s")
     ),
     responses((status = 200, description = "The deletion", body = DeletionBody), ReadProblems)
 )]
@@ -231,7 +252,7 @@ pub async fn show(
     if let Some(time) = time {
         let mut watch = api.dispatch.subscribe(&row.id);
         // A block does not end it: whoever polls would only come back at once.
-        row = wait(&api, &row.id, &mut watch, time, &|| false).await?;
+        row = wait(&api, &row.id, &mut watch, time, false).await?;
     }
     Ok(Json(describe(&api, &row).await?))
 }
@@ -243,11 +264,11 @@ pub async fn show(
     tag = "deletions",
     operation_id = "listDeletions",
     params(
-        ("account" = Option<String>, Query, description = "Only those that touch this account"),
+        ("account" = Option<String>, Query, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", description = "Only those that touch this account"),
         ("state" = Option<super::response::DeletionStateWord>, Query, description = "Only those in this state"),
         ("requested_by" = Option<String>, Query, description = "Only those of this caller"),
-        ("since" = Option<String>, Query, description = "Only those accepted at or after this time", example = "2026-11-20T00:00:00Z"),
-        ("until" = Option<String>, Query, description = "Only those accepted before this time"),
+        ("since" = Option<String>, Query, nullable = false, format = DateTime, description = "Only those accepted at or after this time", example = "2026-11-20T00:00:00Z"),
+        ("until" = Option<String>, Query, nullable = false, format = DateTime, description = "Only those accepted before this time"),
         super::docs::PageParams
     ),
     responses((status = 200, description = "A page of deletions", body = DeletionPage), ReadProblems)
@@ -275,7 +296,10 @@ pub async fn list(
     query.end()?;
     let rows = api.dispatch.journal().deletions(filter, size + 1).await?;
     let (rows, next_page_token) = page(rows, size, |row| paging::write(row.seq));
-    let items = rows.iter().map(|row| DeletionBody::new(row, None, &blocked(&api, row))).collect();
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        items.push(DeletionBody::new(row, None, &blocked(&api, row).await?));
+    }
     Ok(Json(DeletionPage { items, next_page_token }))
 }
 
@@ -355,7 +379,7 @@ pub async fn item(
     operation_id = "findItems",
     params(
         ("account" = String, Query, description = "The account"),
-        ("id" = String, Query, description = "The asset's id, reference id or URL, as it was asked for"),
+        ("id" = String, Query, min_length = 1, max_length = 2048, description = "The asset's id, reference id or URL, as it was asked for"),
         super::docs::PageParams
     ),
     responses((status = 200, description = "A page of items", body = ItemPage), ReadProblems)

@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 
 use super::problem::{CODES, PROBLEM_JSON, Problem, ProblemBody};
 use super::{Api, health};
-use crate::providers::LaneReason;
 use crate::providers::registry::PROVIDERS;
 
 /// The file at the project's root.
@@ -38,7 +37,7 @@ pub const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
     ),
     servers((url = "/")),
     components(schemas(ProblemBody)),
-    security(("key" = [])),
+    security((), ("key" = [])),
     modifiers(&Key),
     tags(
         (name = "delete one", description = "One target at a time; the answer is the item"),
@@ -56,7 +55,7 @@ impl Modify for Key {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "An API key of a configured caller. Not needed where none is configured (loopback only).",
+                "An API key of a configured caller; a 401 where it is missing. Not needed where no caller is configured, which goes on loopback only.",
             ))
             .build();
         let components = document.components.get_or_insert_default();
@@ -85,6 +84,15 @@ fn tighten(document: &mut Document) {
     let selector = json!({"anyOf": [
         {"required": ["definitions"]}, {"required": ["job_ids"]}, {"required": ["family"]},
     ]});
+    // A YAML document is neither text nor a free-form object to who reads it: it has no schema here.
+    let mut contract = document.paths.paths.get_mut("/openapi.yaml").and_then(|item| item.get.as_mut());
+    for response in contract.iter_mut().flat_map(|operation| operation.responses.responses.values_mut()) {
+        if let RefOr::T(response) = response
+            && let Some(RefOr::T(content)) = response.content.get_mut("application/yaml")
+        {
+            content.schema = None;
+        }
+    }
     let objects = document.components.iter_mut().flat_map(|components| &mut components.schemas);
     for (name, schema) in objects {
         let RefOr::T(Schema::Object(object)) = schema else { continue };
@@ -97,9 +105,7 @@ fn tighten(document: &mut Document) {
             "SnapshotsTarget" => add(object, vec![json!({"oneOf": [{"required": ["types"]}, everything]})]),
             "ImageTarget" => add(object, vec![one_name("url")]),
             "Problem" => list(object, "code", CODES.iter().map(|(code, ..)| json!(code)).collect()),
-            "Account" | "Lane" => {
-                let reasons = LaneReason::ALL.iter().map(|reason| json!(reason.as_str()));
-                list(object, "reason", reasons.chain([Value::Null]).collect());
+            "Account" => {
                 list(object, "provider", PROVIDERS.iter().map(|listed| json!(listed.name)).collect());
             }
             _ => {}

@@ -197,3 +197,30 @@ fn caught(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     tracing::error!(panic = text, "a handler panicked");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn boom() -> StatusCode {
+        panic!("canary: what a panic says is for the log")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_tells_nothing() {
+        let around_all = ServiceBuilder::new()
+            .layer(from_fn(request_id::assign))
+            .layer(from_fn(problem::render))
+            .layer(CatchPanicLayer::custom(caught));
+        let app: Router = Router::new().route("/", get(boom)).layer(around_all);
+        let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(text.contains(r#""code":"internal""#) && !text.contains("canary"), "{text}");
+    }
+}

@@ -347,11 +347,6 @@ fn bare(status: StatusCode) -> Option<Problem> {
             Problem::new("method_not_allowed", "this path does not take this method; see the Allow header")
         }
         StatusCode::BAD_REQUEST => Problem::malformed("the request could not be read"),
-        StatusCode::REQUEST_TIMEOUT => Problem::new("body_too_slow", "the body did not come in time"),
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new("too_large", "the body is too large"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            Problem::new("unsupported_media_type", "send application/json without a Content-Encoding")
-        }
         StatusCode::SERVICE_UNAVAILABLE => {
             Problem::new("overloaded", "too many requests are under way").retry_after(1)
         }

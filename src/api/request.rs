@@ -594,7 +594,7 @@ mod tests {
     #[test]
     fn all_faults_are_told_at_once() {
         let faults = read(
-            r##"{"account": "media-cn", "dry_runn": true, "if_absent": "maybe", "targets": [
+            r#"{"account": "media-cn", "dry_runn": true, "if_absent": "maybe", "targets": [
                 {"kind": "media", "id": "ok-1"},
                 {"kind": "media", "id": "no,good"},
                 {"kind": "video", "id": "x"},
@@ -605,7 +605,7 @@ mod tests {
                 {"kind": "image", "id": "x", "url": "https://h/x"},
                 {"kind": "source", "force": "yes", "id": "x", "a/b": 1},
                 7
-            ]}"##,
+            ]}"#,
         )
         .unwrap_err();
         let pointers: Vec<&str> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();

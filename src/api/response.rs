@@ -781,6 +781,27 @@ pub enum LaneStateWord {
     Blocked,
 }
 
+/// Why nothing is sent.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = LaneReason)]
+pub enum LaneReasonWord {
+    /// The vendor does not accept the key or its signature.
+    BadCredentials,
+    /// The temporary credentials have expired and no newer ones are at hand.
+    ExpiredCredentials,
+    /// The service is not activated for the account.
+    NotActivated,
+    /// The account is overdue or suspended.
+    Suspended,
+    /// The sub-application is wrong.
+    WrongSubApplication,
+    /// The clocks are too far apart and correcting ours did not help.
+    ClockSkew,
+    /// Several different items in a row were forbidden.
+    Forbidden,
+}
+
 /// The queue of one account and operation.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Lane)]
@@ -790,7 +811,7 @@ pub struct LaneBody {
     /// Whether it sends.
     pub state: LaneStateWord,
     /// Why not.
-    #[schema(required = true)]
+    #[schema(value_type = Option<LaneReasonWord>, required = true)]
     pub reason: Option<&'static str>,
     /// The vendor's limit, in calls a second.
     pub qps: f64,
@@ -839,7 +860,7 @@ pub struct AccountBody {
     /// `blocked` if any of its lanes is.
     pub state: LaneStateWord,
     /// Why.
-    #[schema(required = true)]
+    #[schema(value_type = Option<LaneReasonWord>, required = true)]
     pub reason: Option<&'static str>,
     /// Its lanes.
     pub lanes: Vec<LaneBody>,

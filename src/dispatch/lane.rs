@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tower::{Service, ServiceBuilder, ServiceExt};
 
@@ -241,7 +242,9 @@ async fn turn(shared: &Arc<Shared>, lane: &Arc<Lane>, outlet: Outlet) -> Turn {
 /// Makes one call for handed-out items and records what comes of it.
 pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet, items: Vec<Claimed>) {
     let Outlet { mut client, place, leased_at } = outlet;
-    let (loads, mut changes) = prepare(&shared, &lane, items.clone());
+    let (loads, mut changes) = prepare(&lane, items.clone());
+    let (loads, overdue) = hold_back(&shared, &lane, loads);
+    changes.extend(overdue);
     client.forget_old_permit(shared.clock.uptime());
     if !loads.is_empty() {
         let Ok(_) = client.ready().await;
@@ -266,8 +269,12 @@ pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet
         request_id: report.request_id.clone(),
         ..no_answer(&lane, phase, report.class, started_at, duration)
     };
+    let was_open = lane.blocked().is_none();
     changes.extend(judge(&shared, &lane, loads, report, started_at));
     finish(&shared, &items, call, changes).await;
+    if was_open && lane.blocked().is_some() {
+        shared.wakes.wake_all();
+    }
 }
 
 /// Makes one call through a client that holds a permit, and says what it did.
@@ -308,7 +315,7 @@ fn no_answer(
 
 /// Items whose sender died: a delete may have gone out, a read does not matter.
 pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec<Claimed>) {
-    let (loads, mut changes) = prepare(shared, lane, items.clone());
+    let (loads, mut changes) = prepare(lane, items.clone());
     let (class, verdict) = match lane.operation.effect {
         Effect::Delete => (AttemptClass::Ambiguous, Verdict::Doubtful { unanswered: true }),
         Effect::Read => (AttemptClass::NotSent, Verdict::Again(Again::NotSent)),
@@ -341,8 +348,8 @@ fn nothing_sent(entries: usize) -> CallReport {
     }
 }
 
-/// Loads for the call; items that must not be sent (now) take another way and reach no vendor.
-fn prepare(shared: &Shared, lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
+/// Loads for the call; items that cannot be sent end here and reach no vendor.
+fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
     let (loads, refused) = batch::load(lane.account.provider.as_ref(), lane.operation, items);
     let ended = |claimed: &Claimed, ending| Change {
         key: claimed.key,
@@ -358,18 +365,6 @@ fn prepare(shared: &Shared, lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec
     let (empty, loads): (Vec<Load>, Vec<Load>) = loads
         .into_iter()
         .partition(|load| load.carried.is_empty() && load.claimed.step.phase != Phase::Resolve);
-    let (now, mut fresh) = (shared.clock.now(), Vec::with_capacity(loads.len()));
-    for mut load in loads {
-        match retry::overdue(&mut load, lane.account.provider.as_ref(), now) {
-            None => fresh.push(load),
-            Some(next) => changes.push(Change {
-                key: load.claimed.key,
-                generation: load.claimed.generation,
-                progress: Some(load.progress),
-                next,
-            }),
-        }
-    }
     for load in empty {
         tracing::error!(lane = %lane.id, deletion.id = %load.claimed.deletion, item = load.claimed.key.index,
             "an item came to its call without anything open; it was not sent");
@@ -377,7 +372,25 @@ fn prepare(shared: &Shared, lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec
         let ending = load.progress.ending().unwrap_or_else(|| Ending::not_ok(Outcome::Failed, nothing));
         changes.push(ended(&load.claimed, ending));
     }
-    (fresh, changes)
+    (loads, changes)
+}
+
+/// Of the loads those that may still go out; the others have waited too long and take another way.
+fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> (Vec<Load>, Vec<Change>) {
+    let (now, provider) = (shared.clock.now(), lane.account.provider.as_ref());
+    let (mut fresh, mut overdue) = (Vec::with_capacity(loads.len()), Vec::new());
+    for mut load in loads {
+        match retry::overdue(&mut load, provider, now) {
+            None => fresh.push(load),
+            Some(next) => overdue.push(Change {
+                key: load.claimed.key,
+                generation: load.claimed.generation,
+                progress: Some(load.progress),
+                next,
+            }),
+        }
+    }
+    (fresh, overdue)
 }
 
 /// Says in the log and the metrics what a call did.
@@ -435,8 +448,7 @@ fn judge(
         verdicts = vec![unknown; entries];
     }
     weigh(shared, lane, &loads, &verdicts);
-    let mut chance = rand::rng();
-    let call = chance.random::<u32>();
+    let call = rand::rng().random::<u32>();
     let overdrawn = lane.account.is_overdrawn();
     let now = shared.clock.now();
     let changes: Vec<Change> = loads
@@ -455,6 +467,9 @@ fn judge(
                 overdrawn,
                 split: (call, if n < entries.div_ceil(2) { 'a' } else { 'b' }),
             };
+            // The same chance for all of a call: what failed together is tried again together, or an
+            // outage would turn each call of twenty into twenty.
+            let mut chance = StdRng::seed_from_u64(call.into());
             retry::judge(load, verdict, &around, &mut chance)
         })
         .collect();

@@ -397,11 +397,11 @@ impl Shared {
         account.gate.blocked().or_else(of_lanes).map(|blocked| blocked.reason)
     }
 
-    /// Closes a gate, says so once, and wakes those who wait behind it.
+    /// Closes a gate and says so once. Who closes it wakes those who wait behind it, but only after
+    /// the call's own items are recorded: their outcome may be what somebody waits for.
     fn block(&self, gate: &Gate, lane: &LaneId, reason: LaneReason) {
         if gate.close(reason, self.clock.now()) {
             tracing::error!(%lane, reason = reason.as_str(), "blocked: nothing is sent until a probe goes through");
-            self.wakes.wake_all();
         }
     }
 
@@ -445,6 +445,7 @@ impl Shared {
                 Some(Verdict::Absent) => facts = facts.and(Facts::only(Standing::Missing)),
                 Some(Verdict::Fault(reason)) => {
                     self.block(&account.gate, &lane.id, reason);
+                    self.wakes.wake_all();
                     return Err(ReadError::Blocked(reason));
                 }
                 // The first read tells whether it stands; what the others cannot tell is left out.

@@ -39,7 +39,7 @@ pub fn resolve(
         ReadFirst::Jobs => jobs(target, facts)?,
         ReadFirst::PlayableRendition => playable(known, facts)?,
         ReadFirst::IsImage => still_image(known, facts)?,
-        ReadFirst::StandingRenditions => standing(known, facts)?,
+        ReadFirst::Standing => standing(known, facts)?,
     };
     Ok(Progress { asset, ..Progress::with_parts(parts) })
 }
@@ -128,7 +128,7 @@ fn still_image(known: &[PartName], facts: &Facts) -> Result<Vec<Part>, Ending> {
     }
 }
 
-/// Of the selected renditions those that stand; of families that no read lists, all that were asked for.
+/// Of the parts those that stand; of families that no read lists, all that were asked for.
 fn standing(known: &[PartName], facts: &Facts) -> Result<Vec<Part>, Ending> {
     known
         .iter()
@@ -243,7 +243,7 @@ mod tests {
         ];
         let facts = with_renditions(vec![rendition("100", "", Some(Family::Transcode))]);
         let all = target(What::Renditions(Renditions::All));
-        let progress = resolve(ReadFirst::StandingRenditions, &all, &known, &facts).unwrap();
+        let progress = resolve(ReadFirst::Standing, &all, &known, &facts).unwrap();
         let open: Vec<_> = progress.parts.iter().map(Part::is_open).collect();
         assert_eq!(open, [true, false, true]);
     }

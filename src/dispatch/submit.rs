@@ -117,10 +117,10 @@ impl Dispatch {
         })
     }
 
-    /// Whether a target would wait behind a blocked lane now.
+    /// Why a target would wait behind a blocked lane now, if it would.
     #[must_use]
-    pub fn is_blocked_for(&self, target: &Target) -> bool {
-        blocked_for(&self.shared, target).is_some()
+    pub fn holds_up(&self, target: &Target) -> Option<LaneReason> {
+        blocked_for(&self.shared, target)
     }
 
     async fn accept(&self, request: Request) -> Result<Accepted, SubmitError> {

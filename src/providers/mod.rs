@@ -76,8 +76,8 @@ pub enum ReadFirst {
     PlayableRendition,
     /// Whether the asset is a still image.
     IsImage,
-    /// Which of the selected renditions stand.
-    StandingRenditions,
+    /// Which of the parts stand. Also where a delete's "not found" would not tell of which it was said.
+    Standing,
 }
 
 /// Whether a delete whose effect is not known may be sent again.

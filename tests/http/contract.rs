@@ -33,7 +33,8 @@ async fn routes_and_document_are_the_same() {
         let mut allowed: Vec<&str> =
             allow.header("allow").split(',').map(str::trim).filter(|m| *m != "HEAD").collect();
         let mut wanted: Vec<&str> = documented.iter().map(String::as_str).collect();
-        (allowed.sort_unstable(), wanted.sort_unstable());
+        allowed.sort_unstable();
+        wanted.sort_unstable();
         assert_eq!(allowed, wanted, "{path}");
     }
 }
@@ -121,12 +122,12 @@ fn the_document_is_closed_and_says_each_thing_once() {
         look(at, value);
         match value {
             Value::Object(fields) => {
-                fields.iter().for_each(|(name, one)| walk(&format!("{at}/{name}"), one, look))
+                fields.iter().for_each(|(name, one)| walk(&format!("{at}/{name}"), one, look));
             }
             Value::Array(list) => {
-                list.iter().enumerate().for_each(|(n, one)| walk(&format!("{at}/{n}"), one, look))
+                list.iter().enumerate().for_each(|(n, one)| walk(&format!("{at}/{n}"), one, look));
             }
-            _ => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
     walk("", document(), &mut |at, value| {
@@ -159,7 +160,7 @@ fn the_document_is_closed_and_says_each_thing_once() {
         operations.extend(item.as_object().unwrap().values().map(|operation| &operation["operationId"]));
     }
     let all = operations.len();
-    operations.sort_by_key(|id| id.to_string());
+    operations.sort_by_key(ToString::to_string);
     operations.dedup();
     assert_eq!(operations.len(), all);
 }
@@ -178,6 +179,8 @@ fn closed_lists_are_those_of_the_code() {
     assert_eq!(words(&schemas["Outcome"]), outcomes);
     let kinds = vodrm::types::target::Kind::ALL.map(vodrm::types::target::Kind::as_str);
     assert_eq!(words(&schemas["Kind"]), kinds);
+    let blocks = vodrm::providers::LaneReason::ALL.map(vodrm::providers::LaneReason::as_str);
+    assert_eq!(words(&schemas["LaneReason"]), blocks);
     assert_eq!(words(&schemas["Account"]["properties"]["provider"]), ["alibaba", "tencent"]);
     // Every code is the answer of some route; 404, 405 and their like belong to all.
     let text = document()["paths"].to_string();

@@ -79,8 +79,7 @@ async fn deletions_are_filtered_by_account_state_caller_and_time() {
 #[tokio::test]
 async fn items_are_listed_in_order_and_filtered() {
     let house = House::start().await;
-    let targets: Vec<String> =
-        (1..=4).flat_map(|n| [ali::normal(n), format!("{}{n}", &ali::MISSING[1..])]).collect();
+    let targets: Vec<String> = (1..=4).flat_map(|n| [ali::normal(n), format!("missing-{n}")]).collect();
     let deletion = house.submit(&media_body(targets.iter().map(String::as_str))).await.json();
     let path = format!("/v1/deletions/{}/items", deletion["id"].as_str().unwrap());
     let indexes = |pages: &[Value]| -> Vec<u64> {

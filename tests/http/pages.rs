@@ -64,7 +64,7 @@ async fn the_rendered_contract_needs_no_internet() {
     assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("//cdn"), "{html}");
     let assets: Vec<&str> = html
         .split(['"', '\''])
-        .filter(|part| part.ends_with(".js") || part.ends_with(".css") || part.ends_with(".png"))
+        .filter(|part| [".js", ".css", ".png"].iter().any(|end| part.ends_with(end)))
         .collect();
     assert!(assets.len() >= 3, "{html}");
     let mut scripts = String::new();

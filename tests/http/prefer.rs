@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{ALI, Fault, FaultRule, House, ali, media, media_body, soon};
+use crate::harness::{ALI, Fault, FaultRule, House, ali, beside, media, media_body, soon};
 
 /// A vendor that is at work until the test says otherwise.
 fn hang(house: &House) {
@@ -105,7 +105,7 @@ async fn hanging_up_cancels_nothing_that_was_accepted() {
         let (client, url) = (house.client.clone(), house.url(&media(ALI, ali::NORMAL)));
         let (post, body) = (house.url("/v1/deletions"), media_body([ali::NORMAL]));
         let request = if method == "DELETE" { client.delete(url) } else { client.post(post).json(&body) };
-        let waiting = tokio::task::spawn(async move { request.send().await });
+        let waiting = beside(async move { request.send().await });
         house.alibaba().wait_for_calls(1).await;
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());

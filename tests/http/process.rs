@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::process::{Process, run, vodrm};
-use crate::harness::{Vendors, ali, client, media_target, soon};
+use crate::harness::{Vendors, ali, beside, client, media_target, soon};
 
 type Environment = BTreeMap<&'static str, String>;
 
@@ -62,7 +62,7 @@ async fn sigterm_under_load_ends_in_order_and_in_time() {
     }
     let waiting =
         client().delete(format!("http://{}/v1/accounts/sandbox-tencent/media/1?reason=x", process.address()));
-    let waiting = tokio::task::spawn(waiting.send());
+    let waiting = beside(waiting.send());
     process.signal("-TERM");
     process.hear("the first step", |said| said.contains("no longer ready").then_some(()));
     let (status, said) = blocking(move || process.exit(Duration::from_secs(25))).await;

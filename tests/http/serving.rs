@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::raw::Raw;
-use crate::harness::{ALI, Fault, FaultRule, House, TEN, ali, media, media_body, soon, ten};
+use crate::harness::{ALI, Fault, FaultRule, House, TEN, ali, beside, media, media_body, soon, ten};
 
 const ASK: &str = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -94,8 +94,7 @@ async fn the_end_comes_in_order_and_what_was_promised_is_kept() {
     house.alibaba().set_faults(vec![FaultRule::always(slow)]).unwrap();
     let path = media(ALI, ali::NORMAL);
     let (client, url) = (house.client.clone(), house.url(&path));
-    let waiting =
-        tokio::task::spawn(async move { client.delete(url).header("prefer", "wait=60").send().await });
+    let waiting = beside(async move { client.delete(url).header("prefer", "wait=60").send().await });
     house.alibaba().wait_for_calls(1).await;
     house.shutdown.asked.cancel();
     let not_ready = house.get("/readyz").await;

@@ -2,9 +2,10 @@
 //!
 //! `axum::serve` sets no timer, so a client that sends its headers a byte at a
 //! time would hold a connection for ever, and it takes connections without
-//! limit. This loop cuts slow headers, stops accepting at the cap so that
-//! further callers wait in the machine's backlog, and ends every connection in
-//! order. Knows no route and no body: their limits are layers of the router.
+//! limit. This loop cuts slow headers and peers that do not read, stops accepting
+//! at the cap so that further callers wait in the machine's backlog, and ends every
+//! connection in order. Knows no route and no body: their limits are layers of the
+//! router.
 
 use std::convert::Infallible;
 use std::io;
@@ -26,6 +27,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+/// A peer that must go on reading.
+mod stall;
+
+use stall::MustRead;
+
 use super::shutdown::Shutdown;
 use crate::settings::ServerSettings;
 use crate::types::metrics::Metrics;
@@ -33,6 +39,8 @@ use crate::types::metrics::Metrics;
 /// Largest request head; hyper answers 431 beyond it. The largest part that we
 /// ask for, an image's URL in a query, has 2 KiB.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// How long a peer may take nothing of its answer (FAULTS.md, 22).
+const LONGEST_STALL: Duration = Duration::from_secs(30);
 /// First wait after an error that will not pass by itself, such as no free file.
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 /// Longest wait: connections that end in the meantime free what was missing.
@@ -167,7 +175,7 @@ impl Connection {
             .header_read_timeout(header_timeout)
             .keep_alive(true)
             .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(MustRead::new(stream, LONGEST_STALL)), service);
         // A cut header, a hang-up, a malformed request: the peer's business, and many.
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, %peer, "connection ended early");

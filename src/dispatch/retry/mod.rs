@@ -231,6 +231,10 @@ impl<R: RngExt> Case<'_, R> {
             }
             return self.give_up(Reason::VendorError);
         }
+        if self.around.entries > 1 || self.load.carried.len() > 1 {
+            // No read can tell whether the others of the call went, so from here on "not found" may be our doing.
+            self.doubt(DoubtKind::Answered);
+        }
         match (self.around.entries, self.load.carried.len()) {
             (2.., _) => self.split(),
             (_, 2..) => self.fewer_parts(),

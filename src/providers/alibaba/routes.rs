@@ -32,7 +32,12 @@ pub(super) fn route(target: &Target) -> Result<Route, Refusal> {
             Ok(snapshots(which))
         }
         What::Image => match &target.name {
-            Name::Id(_) => Ok(direct(&DELETE_IMAGE, Some(&GET_IMAGE_INFOS))),
+            // Alibaba: one missing image fails the call, and no page tells whether the others went
+            // (DeleteImage page, read 2026-08). Only a read before it can tell gone from never there.
+            Name::Id(_) => Ok(Route {
+                resolve: Some((&GET_IMAGE_INFOS, ReadFirst::Standing)),
+                ..direct(&DELETE_IMAGE, Some(&GET_IMAGE_INFOS))
+            }),
             // No read takes an image's URL.
             Name::Url(_) => Ok(direct(&DELETE_IMAGE, None)),
             Name::Reference(_) => Err(wrong_form(target)),
@@ -124,8 +129,10 @@ fn renditions(target: &Target, which: &Renditions) -> Result<Route, Refusal> {
             parts.push(part);
         }
     }
+    // Of one job "not found" is clear; of several it is not, nor what became of the others.
+    let read_first = by_definition || by_reference || parts.len() > 1;
     Ok(Route {
-        resolve: (by_definition || by_reference).then_some((&GET_PLAY_INFO, ReadFirst::Jobs)),
+        resolve: read_first.then_some((&GET_PLAY_INFO, ReadFirst::Jobs)),
         delete: &DELETE_STREAM,
         settle: Some(&GET_PLAY_INFO),
         repeat: Repeat::Always,

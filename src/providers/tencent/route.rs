@@ -28,9 +28,7 @@ pub(super) fn route(target: &Target) -> Result<Route, Refusal> {
             (first, Repeat::Briefly, vec![PartName::Source])
         }
         // A new transcode would bear the same template number (FAULTS.md, row 2).
-        What::Renditions(which) => {
-            (Some(ReadFirst::StandingRenditions), Repeat::Briefly, rendition_parts(which)?)
-        }
+        What::Renditions(which) => (Some(ReadFirst::Standing), Repeat::Briefly, rendition_parts(which)?),
         What::Snapshots(_) => {
             return unsupported("this provider deletes snapshots only together with their media");
         }
@@ -194,7 +192,7 @@ mod tests {
         assert_eq!(first(What::Image), Some(ReadFirst::IsImage));
         assert_eq!(first(What::Source { force: false }), Some(ReadFirst::PlayableRendition));
         assert_eq!(first(What::Source { force: true }), None);
-        assert_eq!(first(What::Renditions(Renditions::All)), Some(ReadFirst::StandingRenditions));
+        assert_eq!(first(What::Renditions(Renditions::All)), Some(ReadFirst::Standing));
         for (what, repeat, parts) in [
             (What::Media, Repeat::Always, vec![PartName::Asset]),
             (What::Image, Repeat::Always, vec![PartName::Asset]),

@@ -14,7 +14,6 @@ pub(crate) mod raw;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
@@ -172,7 +171,7 @@ impl House {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }
-        Request { method, path: path.to_owned(), request }
+        Request { method, path: path.to_owned(), inner: request }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -214,13 +213,6 @@ impl House {
         soon(&format!("the end of {id}"), ended).await
     }
 
-    /// One sample of the metrics, 0 where there is none.
-    pub(crate) async fn metric(&self, sample: &str) -> f64 {
-        let text = self.get("/metrics").await.text();
-        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok());
-        value.unwrap_or_default()
-    }
-
     /// Stops in order and waits for the end.
     pub(crate) async fn stop(&mut self) {
         self.shutdown.asked.cancel();
@@ -252,6 +244,13 @@ pub(crate) fn media_body<'a>(ids: impl IntoIterator<Item = &'a str>) -> Value {
     json!({"account": ALI, "targets": ids.into_iter().map(media_target).collect::<Vec<_>>()})
 }
 
+/// Something that goes on beside the test.
+pub(crate) fn beside<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    TaskTracker::new().spawn(work)
+}
+
 /// A body without a declared length.
 pub(crate) fn chunked(bytes: impl Into<bytes::Bytes>) -> reqwest::Body {
     let frame = hyper::body::Frame::data(bytes.into());
@@ -263,22 +262,22 @@ pub(crate) fn chunked(bytes: impl Into<bytes::Bytes>) -> reqwest::Body {
 pub(crate) struct Request {
     method: Method,
     path: String,
-    request: reqwest::RequestBuilder,
+    inner: reqwest::RequestBuilder,
 }
 
 impl Request {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
-        self.request = self.request.header(name, value);
+        self.inner = self.inner.header(name, value);
         self
     }
 
     pub(crate) fn json(mut self, body: &Value) -> Self {
-        self.request = self.request.json(body);
+        self.inner = self.inner.json(body);
         self
     }
 
     pub(crate) fn body(mut self, body: impl Into<reqwest::Body>) -> Self {
-        self.request = self.request.body(body);
+        self.inner = self.inner.body(body);
         self
     }
 
@@ -289,7 +288,7 @@ impl Request {
 
     pub(crate) async fn send(self) -> Answer {
         let response =
-            self.request.send().await.unwrap_or_else(|e| panic!("{} {}: {e:?}", self.method, self.path));
+            self.inner.send().await.unwrap_or_else(|e| panic!("{} {}: {e:?}", self.method, self.path));
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.unwrap().to_vec();
         let answer = Answer { status, headers, body };

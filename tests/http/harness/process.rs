@@ -61,11 +61,6 @@ pub(crate) fn vodrm(directory: &Path, args: &[&str], environment: &BTreeMap<&str
 }
 
 impl Process {
-    /// What it has said so far on both its outputs.
-    pub(crate) fn said(&self) -> String {
-        self.heard.text.lock().unwrap().0.clone()
-    }
-
     /// Waits until `find` finds something in what it says.
     pub(crate) fn hear<T>(&self, what: &str, mut find: impl FnMut(&str) -> Option<T>) -> T {
         let deadline = Instant::now() + TOO_LONG;

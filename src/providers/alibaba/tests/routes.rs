@@ -40,13 +40,15 @@ fn every_kind_has_its_delete_its_read_and_its_caution() {
     assert_eq!((route.resolve, route.repeat), (by_reference, Repeat::Briefly));
     assert_eq!(route.parts, vec![PartName::Source]);
 
-    let route = routed(some(&[], &["j1", "j2", "j1"], None), "id", "v1");
+    let route = routed(some(&[], &["j1", "j1"], None), "id", "v1");
     assert_eq!((route.delete, route.settle, route.resolve), (&DELETE_STREAM, Some(&GET_PLAY_INFO), None));
+    let route = routed(some(&[], &["j1", "j2", "j1"], None), "id", "v1");
     assert_eq!(route.parts, jobs(&[PartName::Job("j1".into()), PartName::Job("j2".into())]));
     assert_eq!(route.repeat, Repeat::Always);
     for (what, form, name) in [
         (some(&["HD"], &[], None), "id", "v1"),
         (some(&["HD"], &["j1"], None), "id", "v1"),
+        (some(&[], &["j1", "j2"], None), "id", "v1"),
         (some(&[], &["j1"], None), "reference_id", "ref-01"),
         (What::Renditions(Renditions::All), "id", "v1"),
     ] {
@@ -64,7 +66,9 @@ fn every_kind_has_its_delete_its_read_and_its_caution() {
     let route = routed(What::Snapshots(Snapshots::All), "id", "v1");
     assert_eq!((route.settle, route.parts), (None, vec![PartName::AllSnapshots]));
 
-    assert_eq!(routed(What::Image, "id", "i1").settle, Some(&GET_IMAGE_INFOS));
+    let route = routed(What::Image, "id", "i1");
+    assert_eq!(route.resolve, Some((&GET_IMAGE_INFOS, ReadFirst::Standing)));
+    assert_eq!(route.settle, Some(&GET_IMAGE_INFOS));
     let route = routed(What::Image, "url", "https://h/a");
     assert_eq!((route.delete, route.settle, route.repeat), (&DELETE_IMAGE, None, Repeat::Always));
     let route = routed(What::AttachedMedia, "id", "a1");

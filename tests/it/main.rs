@@ -1,0 +1,32 @@
+//! The behaviour of the whole service against both vendors' simulators.
+//!
+//! Every test is a claim about what a caller sees and what a vendor was sent: a
+//! real listener, a real journal file, simulators that verify each signature.
+//! One binary, so that it links once; files by behaviour. `harness` has the
+//! world that a test lives in and the checker that looks at it afterwards.
+
+mod harness;
+
+mod alibaba_kinds;
+
+mod tencent_kinds;
+
+mod mixed;
+
+mod batching;
+
+mod partial;
+
+mod unclear;
+
+mod throttling;
+
+mod faults;
+
+mod late_repeats;
+
+mod blocked;
+
+mod restarts;
+
+mod keys;

@@ -222,6 +222,17 @@ async fn a_read_that_panics_takes_no_connection_for_good() {
 }
 
 #[tokio::test]
+async fn reads_that_wait_are_done_before_a_close_and_refused_after_it() {
+    let file = OneFile::new();
+    let journal = file.open().unwrap();
+    // More than there are readers, so that some wait for a thread that has another's read.
+    let reads = futures_util::future::join_all((0..50).map(|_| journal.open_lanes()));
+    let (found, ()) = tokio::join!(reads, journal.close());
+    assert!(found.iter().all(|read| *read == Ok(vec![])), "{found:?}");
+    assert!(matches!(journal.open_lanes().await, Err(Error::Unavailable(_))));
+}
+
+#[tokio::test]
 async fn a_lost_transaction_is_told_to_all_who_shared_it() {
     let file = OneFile::new();
     let journal = file.open().unwrap();

@@ -18,9 +18,9 @@ use crate::types::clock::Clock;
 /// The three steps; each token stays cancelled once it is.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
-    /// The end was asked for: `/readyz` says no, lanes claim nothing new.
+    /// The end was asked for: `/readyz` says no; requests are still taken.
     pub asked: CancellationToken,
-    /// No connection is taken any more; open ones finish their request.
+    /// No connection is taken any more, open ones finish their request; lanes claim nothing new.
     pub closing: CancellationToken,
     /// Stop where you are.
     pub at_once: CancellationToken,

@@ -2,7 +2,8 @@
 //!
 //! Used before a delete (which renditions stand?) and after one whose answer was
 //! lost (is it gone?). Three answers, and only `Missing` proves that something
-//! is gone: a read that does not list a thing says nothing about it.
+//! is gone: a list that a read does not give says nothing; one that it gives, and
+//! in which the part does not stand, proves it gone.
 
 use crate::types::asset::{Facts, Source, Standing};
 use crate::types::deletion::PartName;

@@ -1,6 +1,6 @@
 //! What was promised and what happened. The only folder that knows SQL.
 //!
-//! The contract of `Journal`, in prose; `contract.rs` tests it on every store:
+//! The contract of `Journal`, in prose; `contract/` tests it on every store:
 //!
 //! 1. A method that writes returns `Ok` only after its commit is on stable
 //!    storage. Concurrent writes may share a commit; each is still all or nothing.

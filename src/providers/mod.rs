@@ -8,7 +8,8 @@
 //! decided in `dispatch`, which knows no vendor by name.
 //!
 //! A new provider is one folder with `mod.rs`, `sign.rs`, `wire.rs`,
-//! `outcome.rs` and `sandbox`, and one line in `registry.rs`.
+//! `outcome.rs` and `sandbox` (and further files where a subject has grown), and
+//! one line in `registry.rs`.
 
 use std::fmt::Debug;
 use std::time::Duration;

@@ -57,7 +57,7 @@ impl Ids {
 #[derive(Debug, Default)]
 pub(crate) struct Latencies {
     pub(crate) micros: Vec<u32>,
-    /// The same until it was sent: what the client itself was late.
+    /// The same until it was sent: how long it waited for a connection, or for this process.
     pub(crate) late: Vec<u32>,
 }
 

@@ -100,7 +100,7 @@ impl Run {
             "commits_busy": rounded(self.commit_seconds / self.seconds),
             "disk_bytes_per_delete": rounded(self.per_delete(self.written)),
             "latency_us": {"p50": p50, "p90": p90, "p99": p99, "max": max},
-            "client_late_us_p99": self.late[2],
+            "sent_late_us_p99": self.late[2],
         })
     }
 }
@@ -183,7 +183,7 @@ impl fmt::Display for Scenario {
                 run.threads.iter().map(|(name, cpu)| format!("{name} {cpu:.2}")).collect();
             writeln!(
                 f,
-                "{:<24} service: {} (of it in the kernel {:.2}); to disk {:.1} KiB a delete; client late p99 {:.2} ms",
+                "{:<24} service: {} (of it in the kernel {:.2}); to disk {:.1} KiB a delete; sent late p99 {:.2} ms",
                 run.name,
                 threads.join(", "),
                 run.system,

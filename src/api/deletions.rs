@@ -265,7 +265,7 @@ pub async fn show(
     operation_id = "listDeletions",
     params(
         ("account" = Option<String>, Query, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", description = "Only those that touch this account"),
-        ("state" = Option<super::response::DeletionStateWord>, Query, description = "Only those in this state"),
+        ("state" = Option<super::words::DeletionStateWord>, Query, description = "Only those in this state"),
         ("requested_by" = Option<String>, Query, description = "Only those of this caller"),
         ("since" = Option<String>, Query, nullable = false, format = DateTime, description = "Only those accepted at or after this time", example = "2026-11-20T00:00:00Z"),
         ("until" = Option<String>, Query, nullable = false, format = DateTime, description = "Only those accepted before this time"),
@@ -311,8 +311,8 @@ pub async fn list(
     operation_id = "listItems",
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
-        ("outcome" = Option<super::response::OutcomeWord>, Query, description = "Only those with this outcome"),
-        ("state" = Option<super::response::ItemStateWord>, Query, description = "Only those in this state"),
+        ("outcome" = Option<super::words::OutcomeWord>, Query, description = "Only those with this outcome"),
+        ("state" = Option<super::words::ItemStateWord>, Query, description = "Only those in this state"),
         super::docs::PageParams
     ),
     responses(

@@ -141,7 +141,7 @@ pub async fn delete_source(
         super::docs::AssetPath,
         ("definition" = Option<Vec<String>>, Query, description = "Names such as HD, or template numbers; may repeat"),
         ("job_id" = Option<Vec<String>>, Query, description = "The vendor's job ids; may repeat"),
-        ("family" = Option<super::response::FamilyWord>, Query, description = "The family; without definitions all of it"),
+        ("family" = Option<super::words::FamilyWord>, Query, description = "The family; without definitions all of it"),
         ("all" = Option<bool>, Query, description = "Every rendition; not beside a selector"),
         super::docs::DeleteParams,
         super::docs::PreferHeader
@@ -173,7 +173,7 @@ pub async fn delete_renditions(
     operation_id = "deleteSnapshots",
     params(
         super::docs::AssetPath,
-        ("type" = Option<Vec<super::response::SnapshotWord>>, Query, description = "The types; may repeat"),
+        ("type" = Option<Vec<super::words::SnapshotWord>>, Query, description = "The types; may repeat"),
         ("all" = Option<bool>, Query, description = "Every type; not beside a type"),
         super::docs::DeleteParams,
         super::docs::PreferHeader

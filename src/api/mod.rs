@@ -56,6 +56,9 @@ pub mod accounts;
 /// Pages and their tokens.
 pub mod paging;
 
+/// The closed lists of words.
+pub mod words;
+
 /// What callers see.
 pub mod response;
 

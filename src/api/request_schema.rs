@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::response::{FamilyWord, SnapshotWord};
+use super::words::{FamilyWord, SnapshotWord};
 
 /// A request to delete many.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -4,18 +4,21 @@
 //! for `openapi.yaml`. Nothing is decided: whether an item is ok or may be tried
 //! again follows from its outcome alone.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::words::{
+    ClassWord, ConfirmationWord, DeletionStateWord, FamilyWord, ItemStateWord, KindWord, LaneReasonWord,
+    LaneStateWord, OutcomeWord, PurposeWord, ReasonWord, SnapshotWord,
+};
 use crate::dispatch::{AccountView, LaneView};
 use crate::journal::{AttemptRow, DeletionRow, ItemRow};
 use crate::types::asset::{Facts, Source};
-use crate::types::deletion::{DeletionState, IfAbsent, ItemState, Part};
+use crate::types::deletion::{DeletionState, IfAbsent, Part};
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
 use crate::types::target::{
     AccountId, Family, Kind, Name, Renditions, SnapshotType, Snapshots, Target, What,
 };
-
 /// A target, as it was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 #[schema(as = Target)]
@@ -61,55 +64,6 @@ pub struct TargetBody {
     pub all: Option<bool>,
 }
 
-/// A kind of target.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Kind)]
-pub enum KindWord {
-    /// An asset and everything made from it.
-    Media,
-    /// Only the uploaded source.
-    Source,
-    /// Only renditions.
-    Renditions,
-    /// Only snapshots.
-    Snapshots,
-    /// An uploaded image.
-    Image,
-    /// An auxiliary asset.
-    AttachedMedia,
-}
-
-/// A family of renditions.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Family)]
-pub enum FamilyWord {
-    /// Transcoded outputs.
-    Transcode,
-    /// Adaptive bitrate outputs.
-    Adaptive,
-    /// `WeChat` publish copies.
-    WechatPublish,
-    /// `WeChat` mini-program copies.
-    WechatMiniProgramPublish,
-}
-
-/// A type of snapshot.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = SnapshotType)]
-pub enum SnapshotWord {
-    /// The cover.
-    Cover,
-    /// Ordinary snapshots.
-    Normal,
-    /// Sprite sheets.
-    Sprite,
-    /// The frames that sprite sheets are made of.
-    SpriteOrigin,
-}
-
 impl From<&Target> for TargetBody {
     fn from(target: &Target) -> Self {
         let mut body =
@@ -136,75 +90,6 @@ impl From<&Target> for TargetBody {
     }
 }
 
-/// What came of an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Outcome)]
-pub enum OutcomeWord {
-    /// The vendor accepted the delete.
-    Deleted,
-    /// Not found in this account.
-    Absent,
-    /// Will not work as asked.
-    Refused,
-    /// The vendor's status forbids it now; try again later.
-    Busy,
-    /// The vendor failed after all tries, or answered with an unlisted code.
-    Failed,
-    /// Sent, answer lost, and neither a repeat nor a read could settle it.
-    Unknown,
-    /// Never sent.
-    Canceled,
-}
-
-impl From<Outcome> for OutcomeWord {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Deleted => Self::Deleted,
-            Outcome::Absent => Self::Absent,
-            Outcome::Refused => Self::Refused,
-            Outcome::Busy => Self::Busy,
-            Outcome::Failed => Self::Failed,
-            Outcome::Unknown => Self::Unknown,
-            Outcome::Canceled => Self::Canceled,
-        }
-    }
-}
-
-/// Where an item stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = ItemState)]
-pub enum ItemStateWord {
-    /// It waits for a call.
-    Pending,
-    /// A call that carries it may be under way.
-    Sending,
-    /// It has its outcome.
-    Done,
-}
-
-impl From<ItemState> for ItemStateWord {
-    fn from(state: ItemState) -> Self {
-        match state {
-            ItemState::Pending => Self::Pending,
-            ItemState::Sending => Self::Sending,
-            ItemState::Done => Self::Done,
-        }
-    }
-}
-
-/// Where a deletion stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = DeletionState)]
-pub enum DeletionStateWord {
-    /// Some item is open.
-    Running,
-    /// Every item has its outcome.
-    Finished,
-}
-
 /// Why an item is not ok.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = ItemError)]
@@ -222,33 +107,6 @@ pub struct ItemErrorBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<KindWord>)]
     pub supported: Vec<Kind>,
-}
-
-/// The reasons.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Reason)]
-pub enum ReasonWord {
-    /// The source is still needed for playback; `force` deletes it all the same.
-    Protected,
-    /// No right to delete it.
-    Forbidden,
-    /// The account's provider cannot do this.
-    Unsupported,
-    /// The vendor, or a check, calls the target malformed.
-    Invalid,
-    /// The vendor's status forbids it now.
-    Busy,
-    /// Throttled until the tries or the time ran out.
-    Throttled,
-    /// The vendor did not work until the tries or the time ran out.
-    Unavailable,
-    /// The vendor answered with a code that is not known here.
-    VendorError,
-    /// Nothing could settle what became of it.
-    Unsettled,
-    /// Not found, with `if_absent: error`.
-    Absent,
 }
 
 impl From<&ItemError> for ItemErrorBody {
@@ -280,15 +138,6 @@ pub struct PartBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<ItemErrorBody>,
-}
-
-/// How sure `deleted` is.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Confirmation)]
-pub enum ConfirmationWord {
-    /// An earlier attempt's answer was lost, and the vendor now says that it is gone.
-    Inferred,
 }
 
 fn confirmation(ending: &Ending) -> Option<&'static str> {
@@ -458,34 +307,6 @@ pub struct AttemptBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub request_id: Option<String>,
-}
-
-/// What a call was for.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Purpose)]
-pub enum PurposeWord {
-    /// A read that had to come before the delete.
-    Resolve,
-    /// The delete.
-    Delete,
-    /// A read that settles what an earlier delete did.
-    Settle,
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = AttemptClass)]
-pub enum ClassWord {
-    /// No byte left.
-    NotSent,
-    /// The vendor's answer tells what happened.
-    Answered,
-    /// A byte may have left and nothing tells what happened.
-    Ambiguous,
-    /// The vendor says that it did nothing.
-    Refused,
 }
 
 /// An item with every call that carried it: the receipt.
@@ -768,38 +589,6 @@ impl MediaBody {
             }),
         }
     }
-}
-
-/// Whether something is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = LaneState)]
-pub enum LaneStateWord {
-    /// Open.
-    Ok,
-    /// Blocked, with a reason; items wait.
-    Blocked,
-}
-
-/// Why nothing is sent.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = LaneReason)]
-pub enum LaneReasonWord {
-    /// The vendor does not accept the key or its signature.
-    BadCredentials,
-    /// The temporary credentials have expired and no newer ones are at hand.
-    ExpiredCredentials,
-    /// The service is not activated for the account.
-    NotActivated,
-    /// The account is overdue or suspended.
-    Suspended,
-    /// The sub-application is wrong.
-    WrongSubApplication,
-    /// The clocks are too far apart and correcting ours did not help.
-    ClockSkew,
-    /// Several different items in a row were forbidden.
-    Forbidden,
 }
 
 /// The queue of one account and operation.

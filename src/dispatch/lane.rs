@@ -250,7 +250,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet
         let Ok(_) = client.ready().await;
     }
     let started_at = shared.clock.now();
-    let is_late = shared.clock.uptime().saturating_sub(leased_at) > LEASE - CALL_TIMEOUT;
+    let is_late = shared.clock.uptime() + CALL_TIMEOUT > leased_at + LEASE;
     let (report, duration) = if loads.is_empty() {
         (nothing_sent(0), Duration::ZERO)
     } else if is_late {

@@ -265,12 +265,12 @@ impl Dispatch {
             tracing::info!(taken_back, waiting, "open items of an earlier run go on");
         }
         for open in open {
-            match self.shared.lanes.get(&open.lane) {
-                // The ones taken back above have been counted as they came; the journal's count is the truth.
-                Some(lane) => lane.recount(open.waiting),
-                None => tracing::error!(lane = %open.lane, waiting = open.waiting,
-                    "the journal holds items of an account or operation that is not configured; they wait"),
-            }
+            let Some(lane) = self.shared.lanes.get(&open.lane) else {
+                tell_unserved(&open.lane, open.waiting);
+                continue;
+            };
+            // The ones taken back above have been counted as they came; the journal's count is the truth.
+            lane.recount(open.waiting);
         }
         for lane in self.shared.lanes.values() {
             self.shared.tasks.spawn(lane::run(Arc::clone(&self.shared), Arc::clone(lane)));
@@ -383,6 +383,11 @@ pub(crate) fn refused(provider: &dyn Provider, refusal: &Refusal) -> Ending {
         Refusal::Invalid { message, .. } => ItemError::new(Reason::Invalid, message.clone()),
     };
     Ending::not_ok(Outcome::Refused, error)
+}
+
+fn tell_unserved(lane: &LaneId, items: u64) {
+    tracing::error!(%lane, items,
+        "the journal holds items of an account or operation that is not configured; they wait");
 }
 
 impl Shared {

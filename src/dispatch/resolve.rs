@@ -75,7 +75,9 @@ fn jobs(target: &Target, facts: &Facts) -> Result<Vec<Part>, Ending> {
     };
     match &target.what {
         What::Renditions(Renditions::All) => {
-            ids(&|_| true).into_iter().for_each(|id| add(seen(PartName::Job(id))))
+            for id in ids(&|_| true) {
+                add(seen(PartName::Job(id)));
+            }
         }
         What::Renditions(Renditions::Some { definitions, job_ids, .. }) => {
             for definition in definitions {
@@ -83,7 +85,9 @@ fn jobs(target: &Target, facts: &Facts) -> Result<Vec<Part>, Ending> {
                 if found.is_empty() {
                     add(gone(PartName::Definition(definition.to_string())));
                 }
-                found.into_iter().map(|id| seen(PartName::Job(id))).for_each(&mut add);
+                for id in found {
+                    add(seen(PartName::Job(id)));
+                }
             }
             for job in job_ids {
                 let name = PartName::Job(job.to_string());

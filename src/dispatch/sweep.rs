@@ -69,14 +69,12 @@ pub(super) async fn take_back(shared: &Arc<Shared>, which: Rescue) -> Result<usi
             by_lane.entry(id).or_default().push(item);
         }
         for (id, items) in by_lane {
-            match shared.lanes.get(&id) {
-                Some(lane) => {
-                    recorded += items.len();
-                    lane::take_back(shared, lane, items).await;
-                }
-                None => tracing::error!(lane = %id, items = items.len(),
-                    "the journal holds items of an account or operation that is not configured; they wait"),
-            }
+            let Some(lane) = shared.lanes.get(&id) else {
+                super::tell_unserved(&id, items.len() as u64);
+                continue;
+            };
+            recorded += items.len();
+            lane::take_back(shared, lane, items).await;
         }
         all += recorded;
         // Items of lanes that are gone stay as they are and come up again: a round of nothing else is the last.

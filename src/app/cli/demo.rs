@@ -5,7 +5,6 @@
 //! same. Uses the public API only.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -139,10 +138,8 @@ fn tour(base: &str, answer: &Value, sandboxes: &Sandboxes) -> String {
     let mut rows =
         vec![["", "account", "kind", "what", "outcome", "why", "vendor's request id"].map(str::to_owned)];
     for item in answer["items"].as_array().into_iter().flatten() {
-        let why = match &item["error"] {
-            Value::Null => text(&item["confirmation"]),
-            error => format!("{} {}", text(&error["code"]), text(&error["vendor_code"])).trim().to_owned(),
-        };
+        let (error, sure) = (&item["error"], &item["confirmation"]);
+        let why = [&error["code"], &error["vendor_code"], sure].map(text).join(" ").trim().to_owned();
         rows.push([
             item["index"].to_string(),
             text(&item["target"]["account"]),
@@ -156,9 +153,7 @@ fn tour(base: &str, answer: &Value, sandboxes: &Sandboxes) -> String {
     let id = text(&answer["id"]);
     let mut out = format!("One deletion over two simulated video clouds, through {base}\n\n");
     out.push_str(&table(&rows));
-    // Writing to a String cannot fail.
-    let _ = write!(
-        out,
+    let lines = format!(
         "\ncounts: {}\n\nThe same by hand:\n\
          \n  # one asset, and wait for the outcome\n  curl -X DELETE {base}/v1/accounts/{ALIBABA_ACCOUNT}/media/{}\n\
          \n  # only the HD renditions of another\n  curl -X DELETE '{base}/v1/accounts/{ALIBABA_ACCOUNT}/media/{}/renditions?definition=HD'\n\
@@ -177,6 +172,7 @@ fn tour(base: &str, answer: &Value, sandboxes: &Sandboxes) -> String {
         sandboxes.alibaba.base_url(),
         sandboxes.tencent.base_url(),
     );
+    out.push_str(&lines);
     out
 }
 

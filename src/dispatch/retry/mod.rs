@@ -571,7 +571,14 @@ fn failed(reason: Reason, vendor_code: Option<String>) -> Ending {
     let message = match reason {
         Reason::Throttled => "the vendor kept throttling this operation",
         Reason::VendorError => "the vendor answered with a code that is not known here",
-        _ => "the vendor did not do it in all the tries it was given",
+        Reason::Unavailable
+        | Reason::Protected
+        | Reason::Forbidden
+        | Reason::Unsupported
+        | Reason::Invalid
+        | Reason::Busy
+        | Reason::Unsettled
+        | Reason::Absent => "the vendor did not do it in all the tries it was given",
     };
     Ending::not_ok(Outcome::Failed, ItemError { vendor_code, ..ItemError::new(reason, message) })
 }

@@ -91,9 +91,10 @@ impl Outputs {
             Family::Adaptive,
         );
         let (transcodes, adaptive) = match (transcodes, adaptive) {
-            (Rows::Unreadable, _) | (_, Rows::Unreadable) => return None,
             (Rows::Null, Rows::Null) if basic_is_told => (Vec::new(), Vec::new()),
-            (Rows::Untold | Rows::Null, Rows::Untold | Rows::Null) => return None,
+            (Rows::Unreadable, _)
+            | (_, Rows::Unreadable)
+            | (Rows::Untold | Rows::Null, Rows::Untold | Rows::Null) => return None,
             (Rows::Told(rows), Rows::Untold | Rows::Null) => (rows, Vec::new()),
             (Rows::Untold | Rows::Null, Rows::Told(rows)) => (Vec::new(), rows),
             (Rows::Told(transcodes), Rows::Told(adaptive)) => (transcodes, adaptive),

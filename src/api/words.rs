@@ -1,0 +1,224 @@
+//! The closed lists of words in the contract, each with its schema.
+//!
+//! The words themselves come from `types`; these say to `openapi.yaml` that there
+//! are no others. Its own file because a list of words reads on its own.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::types::deletion::ItemState;
+use crate::types::outcome::Outcome;
+
+/// A kind of target.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Kind)]
+pub enum KindWord {
+    /// An asset and everything made from it.
+    Media,
+    /// Only the uploaded source.
+    Source,
+    /// Only renditions.
+    Renditions,
+    /// Only snapshots.
+    Snapshots,
+    /// An uploaded image.
+    Image,
+    /// An auxiliary asset.
+    AttachedMedia,
+}
+
+/// A family of renditions.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Family)]
+pub enum FamilyWord {
+    /// Transcoded outputs.
+    Transcode,
+    /// Adaptive bitrate outputs.
+    Adaptive,
+    /// `WeChat` publish copies.
+    WechatPublish,
+    /// `WeChat` mini-program copies.
+    WechatMiniProgramPublish,
+}
+
+/// A type of snapshot.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SnapshotType)]
+pub enum SnapshotWord {
+    /// The cover.
+    Cover,
+    /// Ordinary snapshots.
+    Normal,
+    /// Sprite sheets.
+    Sprite,
+    /// The frames that sprite sheets are made of.
+    SpriteOrigin,
+}
+
+/// What came of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Outcome)]
+pub enum OutcomeWord {
+    /// The vendor accepted the delete.
+    Deleted,
+    /// Not found in this account.
+    Absent,
+    /// Will not work as asked.
+    Refused,
+    /// The vendor's status forbids it now; try again later.
+    Busy,
+    /// The vendor failed after all tries, or answered with an unlisted code.
+    Failed,
+    /// Sent, answer lost, and neither a repeat nor a read could settle it.
+    Unknown,
+    /// Never sent.
+    Canceled,
+}
+
+impl From<Outcome> for OutcomeWord {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Deleted => Self::Deleted,
+            Outcome::Absent => Self::Absent,
+            Outcome::Refused => Self::Refused,
+            Outcome::Busy => Self::Busy,
+            Outcome::Failed => Self::Failed,
+            Outcome::Unknown => Self::Unknown,
+            Outcome::Canceled => Self::Canceled,
+        }
+    }
+}
+
+/// Where an item stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ItemState)]
+pub enum ItemStateWord {
+    /// It waits for a call.
+    Pending,
+    /// A call that carries it may be under way.
+    Sending,
+    /// It has its outcome.
+    Done,
+}
+
+impl From<ItemState> for ItemStateWord {
+    fn from(state: ItemState) -> Self {
+        match state {
+            ItemState::Pending => Self::Pending,
+            ItemState::Sending => Self::Sending,
+            ItemState::Done => Self::Done,
+        }
+    }
+}
+
+/// Where a deletion stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DeletionState)]
+pub enum DeletionStateWord {
+    /// Some item is open.
+    Running,
+    /// Every item has its outcome.
+    Finished,
+}
+
+/// The reasons.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Reason)]
+pub enum ReasonWord {
+    /// The source is still needed for playback; `force` deletes it all the same.
+    Protected,
+    /// No right to delete it.
+    Forbidden,
+    /// The account's provider cannot do this.
+    Unsupported,
+    /// The vendor, or a check, calls the target malformed.
+    Invalid,
+    /// The vendor's status forbids it now.
+    Busy,
+    /// Throttled until the tries or the time ran out.
+    Throttled,
+    /// The vendor did not work until the tries or the time ran out.
+    Unavailable,
+    /// The vendor answered with a code that is not known here.
+    VendorError,
+    /// Nothing could settle what became of it.
+    Unsettled,
+    /// Not found, with `if_absent: error`.
+    Absent,
+}
+
+/// How sure `deleted` is.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Confirmation)]
+pub enum ConfirmationWord {
+    /// An earlier attempt's answer was lost, and the vendor now says that it is gone.
+    Inferred,
+}
+
+/// What a call was for.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Purpose)]
+pub enum PurposeWord {
+    /// A read that had to come before the delete.
+    Resolve,
+    /// The delete.
+    Delete,
+    /// A read that settles what an earlier delete did.
+    Settle,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AttemptClass)]
+pub enum ClassWord {
+    /// No byte left.
+    NotSent,
+    /// The vendor's answer tells what happened.
+    Answered,
+    /// A byte may have left and nothing tells what happened.
+    Ambiguous,
+    /// The vendor says that it did nothing.
+    Refused,
+}
+
+/// Whether something is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = LaneState)]
+pub enum LaneStateWord {
+    /// Open.
+    Ok,
+    /// Blocked, with a reason; items wait.
+    Blocked,
+}
+
+/// Why nothing is sent.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = LaneReason)]
+pub enum LaneReasonWord {
+    /// The vendor does not accept the key or its signature.
+    BadCredentials,
+    /// The temporary credentials have expired and no newer ones are at hand.
+    ExpiredCredentials,
+    /// The service is not activated for the account.
+    NotActivated,
+    /// The account is overdue or suspended.
+    Suspended,
+    /// The sub-application is wrong.
+    WrongSubApplication,
+    /// The clocks are too far apart and correcting ours did not help.
+    ClockSkew,
+    /// Several different items in a row were forbidden.
+    Forbidden,
+}

@@ -7,6 +7,7 @@
 //! meets a free permit skips the claim (`submit.rs`) and joins at `deliver`.
 //! Decisions are elsewhere: `batch`, `retry`; this file only acts.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -311,6 +312,16 @@ fn no_answer(
         vendor_code: None,
         request_id: None,
     }
+}
+
+/// Handed-out items by the lane that their step goes through.
+pub(super) fn by_lane(items: Vec<Claimed>) -> BTreeMap<LaneId, Vec<Claimed>> {
+    let mut by_lane: BTreeMap<LaneId, Vec<Claimed>> = BTreeMap::new();
+    for item in items {
+        let id = LaneId { account: item.target.account.clone(), operation: item.step.operation.clone() };
+        by_lane.entry(id).or_default().push(item);
+    }
+    by_lane
 }
 
 /// Items whose sender died: a delete may have gone out, a read does not matter.

@@ -7,6 +7,7 @@
 //! once; the others wait in their lanes.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::quota::{Quota, VendorClient};
 use super::wake::Watch;
 use super::{Dispatch, Shared};
 use crate::journal::{self, NewDeletion, NewItem, Start};
-use crate::providers::{Entry, Operation, Refusal};
+use crate::providers::{self, Operation, Provider, Refusal};
 use crate::types::deletion::{DeletionId, DeletionSeq, IfAbsent, LaneId, Phase, Step, Wanted};
 use crate::types::outcome::LaneReason;
 use crate::types::target::{AccountId, Name, OperationName, Target};
@@ -172,22 +173,21 @@ fn plan(shared: &Shared, wanted: &[Wanted]) -> Result<Vec<Start>, SubmitError> {
                 continue;
             }
             Err(unsupported) => Start::Ended(super::refused(provider, &unsupported)),
-            Ok(_) if leaders.contains_key(&target.identity()) => {
-                let leader = leaders.get(&target.identity()).copied().unwrap_or_default();
-                Start::Follows { leader }
-            }
-            Ok(route) => {
-                leaders.insert(target.identity(), position);
-                let step = match route.resolve {
-                    Some((read, _)) => step(provider, read, Phase::Resolve, target, &route.parts),
-                    None => step(provider, route.delete, Phase::Delete, target, &route.parts),
-                };
-                // Different targets on one asset run one after another, in order.
-                match last_of_asset.insert((target.account.clone(), target.name.clone()), position) {
-                    Some(earlier) => Start::After { earlier, step },
-                    None => Start::Waits(step),
+            Ok(route) => match leaders.entry(target.identity()) {
+                Entry::Occupied(known) => Start::Follows { leader: *known.get() },
+                Entry::Vacant(new) => {
+                    new.insert(position);
+                    let step = match route.resolve {
+                        Some((read, _)) => step(provider, read, Phase::Resolve, target, &route.parts),
+                        None => step(provider, route.delete, Phase::Delete, target, &route.parts),
+                    };
+                    // Different targets on one asset run one after another, in order.
+                    match last_of_asset.insert((target.account.clone(), target.name.clone()), position) {
+                        Some(earlier) => Start::After { earlier, step },
+                        None => Start::Waits(step),
+                    }
                 }
-            }
+            },
         };
         starts.push(start);
     }
@@ -195,13 +195,13 @@ fn plan(shared: &Shared, wanted: &[Wanted]) -> Result<Vec<Start>, SubmitError> {
 }
 
 fn step(
-    provider: &dyn crate::providers::Provider,
+    provider: &dyn Provider,
     operation: &'static Operation,
     phase: Phase,
     target: &Target,
     parts: &[crate::types::deletion::PartName],
 ) -> Step {
-    let entry = Entry { target: target.clone(), asset: None, parts: parts.to_vec() };
+    let entry = providers::Entry { target: target.clone(), asset: None, parts: parts.to_vec() };
     let group = provider.group(operation, &entry);
     Step { operation: OperationName::known(operation.name), phase, group }
 }
@@ -315,11 +315,7 @@ fn send(
     leased_at: Duration,
     claimed: Vec<journal::Claimed>,
 ) {
-    let mut by_lane: HashMap<LaneId, Vec<journal::Claimed>> = HashMap::with_capacity(direct.len());
-    for item in claimed {
-        let id = LaneId { account: item.target.account.clone(), operation: item.step.operation.clone() };
-        by_lane.entry(id).or_default().push(item);
-    }
+    let mut by_lane = lane::by_lane(claimed);
     for (id, (client, place)) in direct {
         if let (Some(lane), Some(items)) = (shared.lanes.get(&id), by_lane.remove(&id)) {
             let outlet = Outlet { client, place: Some(place), leased_at };

@@ -3,13 +3,11 @@
 //! Looks every few seconds and acts only where something is overdue. Its own
 //! file so that no other loop has to wake up by the clock.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Shared, lane};
-use crate::journal::{Claimed, Rescue};
-use crate::types::deletion::LaneId;
+use crate::journal::Rescue;
 
 /// How often it looks. FAULTS.md, 14: lost leases are found within 15 s.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -63,12 +61,7 @@ pub(super) async fn take_back(shared: &Arc<Shared>, which: Rescue) -> Result<usi
         let items = shared.journal.rescue(which, RESCUE_STEP, lane::LEASE).await?;
         let taken = items.len();
         let mut recorded = 0;
-        let mut by_lane: BTreeMap<LaneId, Vec<Claimed>> = BTreeMap::new();
-        for item in items {
-            let id = LaneId { account: item.target.account.clone(), operation: item.step.operation.clone() };
-            by_lane.entry(id).or_default().push(item);
-        }
-        for (id, items) in by_lane {
+        for (id, items) in lane::by_lane(items) {
             let Some(lane) = shared.lanes.get(&id) else {
                 super::tell_unserved(&id, items.len() as u64);
                 continue;

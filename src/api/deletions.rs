@@ -21,8 +21,9 @@ use super::{Api, body, paging};
 use crate::dispatch::submit::{Accepted, Request};
 use crate::dispatch::wake::Watch;
 use crate::guard::caller::Scope;
-use crate::journal::{DeletionFilter, DeletionRow, ItemFilter, ItemRow};
-use crate::types::deletion::{DeletionId, DeletionState, ItemKey, ItemState};
+use crate::journal::{DeletionFilter, DeletionRow, ItemFilter, ItemRow, Receipt};
+use crate::types::deletion::{DeletionId, ItemKey, ItemState};
+use crate::types::lifecycle::DeletionState;
 use crate::types::outcome::Outcome;
 use crate::types::target::{AccountId, Target};
 
@@ -75,6 +76,7 @@ pub async fn create(
             if_absent: asked.if_absent,
             wanted: asked.wanted,
             waits: !patience.is_async,
+            once: None,
         })
         .await?;
     let Accepted { id, mut watch, finished, .. } = accepted;
@@ -83,9 +85,9 @@ pub async fn create(
     let row = wait(&api, &id, &mut watch, time, true).await?;
     let body = describe(&api, &row).await?;
     let status = match (row.state, body.ok) {
-        (DeletionState::Running, _) => StatusCode::ACCEPTED,
         (DeletionState::Finished, Some(true)) => StatusCode::OK,
         (DeletionState::Finished, _) => StatusCode::MULTI_STATUS,
+        (_, _) => StatusCode::ACCEPTED,
     };
     Ok(answer(status, &id, &patience, Json(body)))
 }
@@ -135,7 +137,7 @@ async fn blocked(api: &Api, row: &DeletionRow) -> Result<Vec<(AccountId, &'stati
     let waiting = ItemFilter { state: Some(ItemState::Pending), ..ItemFilter::default() };
     let waiting = api.dispatch.journal().items(row.seq, waiting, WAITING_SAMPLE).await?;
     let mut accounts: Vec<(AccountId, &'static str)> = Vec::new();
-    for target in waiting.iter().map(|item| &item.wanted.target) {
+    for target in waiting.iter().filter_map(|item| Some(&item.wanted.as_ref()?.target)) {
         if let Some(reason) = api.dispatch.holds_up(target)
             && accounts.iter().all(|(known, _)| *known != target.account)
         {
@@ -367,7 +369,7 @@ pub async fn item(
     let index = index.parse::<u32>().map_err(|_| missing())?;
     let deletion = visible(&api, &who, &id).await?;
     let key = ItemKey { deletion: deletion.seq, index };
-    let (row, attempts) = api.dispatch.journal().item(key).await?.ok_or_else(missing)?;
+    let Receipt { item: row, attempts, .. } = api.dispatch.journal().item(key).await?.ok_or_else(missing)?;
     Ok(Json(ReceiptBody { item: ItemBody::from(&row), calls: attempts.iter().map(Into::into).collect() }))
 }
 

@@ -49,6 +49,7 @@ async fn delete(api: Api, single: Single, what: Reading<What>) -> Result<Respons
         if_absent,
         wanted: vec![Wanted { target: target.clone(), label: None }],
         waits: !patience.is_async,
+        once: None,
     };
     let mut accepted = api.dispatch.submit(request).await.map_err(of_one_target)?;
     let row = wait_for_item(&api, &mut accepted, &target, patience.wait).await?;

@@ -230,6 +230,8 @@ impl From<SubmitError> for Problem {
                 Problem::new("queue_full", format!("{detail}; nothing was accepted"))
                     .retry_after(retry_after_s)
             }
+            SubmitError::KeyReused => Problem::new("idempotency_key_reused", detail),
+            SubmitError::KeyBusy => Problem::new("idempotency_key_busy", detail),
             SubmitError::Stopping => Problem::new("not_ready", detail).retry_after(5),
             SubmitError::Journal(error) => error.into(),
         }

@@ -14,7 +14,8 @@ use super::words::{
 use crate::dispatch::{AccountView, LaneView};
 use crate::journal::{AttemptRow, DeletionRow, ItemRow};
 use crate::types::asset::{Facts, Source};
-use crate::types::deletion::{DeletionState, IfAbsent, Part};
+use crate::types::deletion::{IfAbsent, Part};
+use crate::types::lifecycle::DeletionState;
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
 use crate::types::target::{
     AccountId, Family, Kind, Name, Renditions, SnapshotType, Snapshots, Target, What,
@@ -177,7 +178,7 @@ pub struct ItemBody {
     /// Its position in it, from 0.
     pub index: u32,
     /// What was asked for.
-    pub target: TargetBody,
+    pub target: Option<TargetBody>,
     /// The caller's own label.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -238,8 +239,8 @@ impl From<&ItemRow> for ItemBody {
         Self {
             deletion: row.deletion.to_string(),
             index: row.key.index,
-            target: (&row.wanted.target).into(),
-            label: row.wanted.label.clone(),
+            target: row.wanted.as_ref().map(|wanted| (&wanted.target).into()),
+            label: row.wanted.as_ref().and_then(|wanted| wanted.label.clone()),
             state: row.state.into(),
             outcome: ending.map(|ending| ending.outcome.into()),
             ok,
@@ -418,7 +419,9 @@ impl DeletionBody {
         Self {
             id: row.id.to_string(),
             state: match row.state {
-                DeletionState::Running => DeletionStateWord::Running,
+                DeletionState::Receiving | DeletionState::Running => DeletionStateWord::Running,
+                DeletionState::Paused => DeletionStateWord::Paused,
+                DeletionState::Canceled => DeletionStateWord::Canceled,
                 DeletionState::Finished => DeletionStateWord::Finished,
             },
             ok: (row.state == DeletionState::Finished).then(|| counts.all_ok(row.if_absent)),

@@ -123,8 +123,12 @@ impl From<ItemState> for ItemStateWord {
 pub enum DeletionStateWord {
     /// Some item is open.
     Running,
+    /// Nothing more of it is sent until it is resumed.
+    Paused,
     /// Every item has its outcome.
     Finished,
+    /// Nothing more of it is sent; what was sent ends by itself.
+    Canceled,
 }
 
 /// The reasons.

@@ -272,7 +272,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet
     };
     let was_open = lane.blocked().is_none();
     changes.extend(judge(&shared, &lane, loads, report, started_at));
-    finish(&shared, &items, call, changes).await;
+    finish(&shared, call, changes).await;
     if was_open && lane.blocked().is_some() {
         shared.wakes.wake_all();
     }
@@ -343,7 +343,7 @@ pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec
         |at| at.checked_sub(SignedDuration::try_from(LEASE).unwrap_or_default()).unwrap_or(at),
     );
     changes.extend(judge(shared, lane, loads, report, sent_at));
-    finish(shared, &items, call, changes).await;
+    finish(shared, call, changes).await;
 }
 
 /// The report of a call that was not made.
@@ -505,7 +505,7 @@ fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) {
 }
 
 /// Records, for as long as it takes: what a call did must not be forgotten.
-async fn finish(shared: &Arc<Shared>, items: &[Claimed], call: CallRecord, changes: Vec<Change>) {
+async fn finish(shared: &Arc<Shared>, call: CallRecord, changes: Vec<Change>) {
     let mut pause = JOURNAL_PAUSE;
     // While an outcome waits to be written, its lease may run out; nobody may take the item back.
     let _unrecorded = shared.hold_rescue();
@@ -525,24 +525,20 @@ async fn finish(shared: &Arc<Shared>, items: &[Claimed], call: CallRecord, chang
         }
     };
     shared.journal_works();
-    announce(shared, items, &recorded);
+    announce(shared, &recorded);
 }
 
-fn announce(shared: &Shared, items: &[Claimed], recorded: &Recorded) {
+fn announce(shared: &Shared, recorded: &Recorded) {
     for outcome in &recorded.ended {
         shared.metrics.outcomes.get_or_create(&OutcomeLabels { outcome: outcome.as_str() }).inc();
     }
-    for lane in recorded.waiting.iter().filter_map(|id| shared.lanes.get(id)) {
+    for lane in recorded.waiting.iter().filter_map(|waiting| shared.lanes.get(&waiting.lane)) {
         lane.arrive(1);
     }
     if recorded.stale > 0 {
         tracing::warn!(stale = recorded.stale, "a record came after its lease; another sender had the items");
     }
-    let mut woken = None;
-    for item in items.iter().filter(|item| recorded.finished.contains(&item.key.deletion)) {
-        if woken != Some(&item.deletion) {
-            shared.wakes.wake(&item.deletion);
-            woken = Some(&item.deletion);
-        }
+    for touched in recorded.touched.iter().filter(|touched| touched.finished) {
+        shared.wakes.wake(&touched.id);
     }
 }

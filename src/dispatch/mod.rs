@@ -53,6 +53,15 @@ pub mod settle;
 /// From a request to journaled items.
 pub mod submit;
 
+/// From a stream of lines to journaled items.
+pub mod upload;
+
+/// The life cycle: pause, resume, cancel, retry, settle.
+pub mod verbs;
+
+/// When a deletion ends.
+pub mod forecast;
+
 /// The timer loop.
 mod sweep;
 

@@ -17,7 +17,7 @@ use super::lane::{self, LEASE, Lane, Outlet};
 use super::quota::{Quota, VendorClient};
 use super::wake::Watch;
 use super::{Dispatch, Shared};
-use crate::journal::{self, NewDeletion, NewItem, Start};
+use crate::journal::{self, NewDeletion, NewItem, Once, Start};
 use crate::providers::{self, Operation, Provider, Refusal};
 use crate::types::deletion::{DeletionId, DeletionSeq, IfAbsent, LaneId, Phase, Step, Wanted};
 use crate::types::outcome::LaneReason;
@@ -39,6 +39,8 @@ pub struct Request {
     pub wanted: Vec<Wanted>,
     /// The caller waits for the outcome: behind a blocked lane that is pointless, so it is refused.
     pub waits: bool,
+    /// The caller's key, if it gave one.
+    pub once: Option<Once>,
 }
 
 /// A deletion that was accepted.
@@ -52,6 +54,8 @@ pub struct Accepted {
     pub watch: Watch,
     /// It has ended already.
     pub finished: bool,
+    /// It was there already: an equal request with the same key made it.
+    pub replayed: bool,
 }
 
 /// Why nothing was accepted.
@@ -84,6 +88,12 @@ pub enum SubmitError {
         /// Seconds until there should be room.
         retry_after_s: u64,
     },
+    /// The caller's key was used for another request.
+    #[error("the key was used for another request")]
+    KeyReused,
+    /// A request with the caller's key is still being received.
+    #[error("a request with this key is still being received")]
+    KeyBusy,
     /// The service is stopping.
     #[error("the service is stopping")]
     Stopping,
@@ -139,20 +149,24 @@ impl Dispatch {
         let places = reserve(shared, &request.wanted, &starts)?;
         let id = DeletionId::new();
         let watch = shared.wakes.subscribe(&id);
+        let digest = crate::types::deletion::Digest([0; 32]);
         let items = request.wanted.into_iter().zip(starts);
         let deletion = NewDeletion {
             id: id.clone(),
             requested_by: request.requested_by,
             reason: request.reason,
             if_absent: request.if_absent,
-            items: items.map(|(wanted, start)| NewItem { wanted, start }).collect(),
+            items: items.map(|(wanted, start)| NewItem { wanted: Some(wanted), start }).collect(),
+            digest,
+            once: request.once,
         };
         let appended =
             shared.journal.append(deletion).await.inspect_err(|error| shared.journal_failed(error))?;
         shared.journal_works();
+        let journal::Accepted::New(appended) = appended else { return Err(SubmitError::KeyReused) };
         places.keep();
         send(shared, direct, leased_at, appended.claimed);
-        Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished })
+        Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished, replayed: false })
     }
 }
 

@@ -16,6 +16,19 @@
 //! 6. A follower (a duplicate within its deletion) ends with its leader, in one
 //!    commit. An item that waits for another becomes due when that one has ended.
 //! 7. Times are the store's own: one clock for leases and due times, whoever asks.
+//! 8. An upload is invisible and nothing of it is handed out until `Journal::seal`
+//!    has committed; one that is discarded leaves nothing.
+//! 9. Of concurrent appends under one caller's key, one makes a deletion and the
+//!    others are told which.
+//! 10. A verb is a compare-and-set on the state (`types/lifecycle.rs`). Nothing of a
+//!     deletion that is not running is handed out.
+//! 11. An item that is handed out takes along the open items of the same target in
+//!     other deletions, and one whose target is being sent waits for that: one
+//!     call, and all get its outcome (`Claimed` names the leader only).
+//! 12. A lane is shared: callers take turns, and so do the deletions of a caller
+//!     (`fair.rs`). What a claim hands out may come from several deletions.
+//! 13. `Journal::retry` and `Journal::settle` are the only ways out of an outcome;
+//!     both keep the earlier one in the item's rounds.
 //!
 //! PostgreSQL comes behind the same trait. What an item's next step should be is
 //! not decided here: callers bring it.
@@ -27,11 +40,15 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::types::deletion::{
-    Counts, DeletionId, DeletionSeq, DeletionState, IfAbsent, ItemKey, ItemState, LaneId, Phase, Progress,
-    Step, Wanted,
+    Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Progress, Step,
+    Wanted,
 };
+use crate::types::lifecycle::{DeletionState, Pause, Verb};
 use crate::types::outcome::{AttemptClass, Ending, Outcome};
 use crate::types::target::{AccountId, MediaId, OperationName, Target};
+
+/// Whose turn it is in a lane.
+pub mod fair;
 
 /// SQLite, for one process.
 pub mod sqlite;
@@ -76,15 +93,85 @@ pub struct NewDeletion {
     pub if_absent: IfAbsent,
     /// The items, in input order.
     pub items: Vec<NewItem>,
+    /// What was asked, in one number.
+    pub digest: Digest,
+    /// Makes it at most once.
+    pub once: Option<Once>,
+}
+
+/// A caller's `Idempotency-Key` on a request whose body is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The caller's key; keys of different callers never meet.
+    pub key: String,
+    /// What the request was: SHA-256 over body, content type and query.
+    pub fingerprint: Digest,
+    /// How long the key is kept from now on.
+    pub keep: Duration,
 }
 
 /// An item to be accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewItem {
-    /// What was asked.
-    pub wanted: Wanted,
+    /// What was asked; `None` for a line of an upload that could not be read, which must have [`Start::Ended`].
+    pub wanted: Option<Wanted>,
     /// How it starts.
     pub start: Start,
+}
+
+/// An upload that begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUpload {
+    /// The deletion's public name.
+    pub id: DeletionId,
+    /// The caller's name.
+    pub requested_by: String,
+    /// The caller's reason.
+    pub reason: Option<String>,
+    /// Whether "not found" is ok.
+    pub if_absent: IfAbsent,
+    /// The caller's key, and how long it is kept; its fingerprint comes with [`Seal`].
+    pub key: Option<(String, Duration)>,
+}
+
+/// What [`Journal::begin`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// Items may be staged under this number.
+    Receiving(DeletionSeq),
+    /// The key has a deletion already: it is the answer if the body's fingerprint is this one.
+    Known {
+        /// Its public name.
+        id: DeletionId,
+        /// What its request was.
+        fingerprint: Digest,
+    },
+    /// Another request with the key is still being received.
+    KeyBusy,
+}
+
+/// What closes an upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seal {
+    /// How many items were staged: another number is refused.
+    pub total: u32,
+    /// What was asked, in one number.
+    pub digest: Digest,
+    /// What the request was, if it has a key.
+    pub fingerprint: Option<Digest>,
+}
+
+/// What [`Journal::append`] did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Accepted {
+    /// The deletion was made.
+    New(Appended),
+    /// The key has this deletion already, made by an equal request.
+    Known(DeletionId),
+    /// The key was used for another request.
+    KeyReused,
+    /// A request with the key is still being received.
+    KeyBusy,
 }
 
 /// How an item starts.
@@ -145,10 +232,12 @@ pub struct Claimed {
     pub calls: u32,
     /// Those of them that count against the limit.
     pub tries: u32,
-    /// When the deletion was accepted.
+    /// When the deletion was accepted, or the item's round began.
     pub accepted_at: Timestamp,
     /// When the lease of the sender that is gone ended, for items that were taken back.
     pub lapsed_at: Option<Timestamp>,
+    /// Whether it came with an upload: such items wait in the journal, not in a bounded queue.
+    pub bulk: bool,
 }
 
 /// What [`Journal::claim`] found.
@@ -210,17 +299,41 @@ pub enum Next {
     },
 }
 
-/// What [`Journal::record`] did.
+/// What a write that gives outcomes did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recorded {
-    /// Deletions whose last item ended in this commit.
-    pub finished: Vec<DeletionSeq>,
-    /// Lanes that have more waiting items now than before (repeats, next steps, items that waited), each once per item.
-    pub waiting: Vec<LaneId>,
+    /// Deletions in which an item ended, with how they stand after this commit.
+    pub touched: Vec<Touched>,
+    /// Items that wait now and did not before (repeats, next steps, items that waited for another).
+    pub waiting: Vec<Waiting>,
     /// Outcomes that were given, followers included.
     pub ended: Vec<Outcome>,
     /// Changes that named an old generation and were left out.
     pub stale: usize,
+}
+
+/// A deletion in which items ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// The journal's number.
+    pub seq: DeletionSeq,
+    /// Its public name.
+    pub id: DeletionId,
+    /// How its items stand.
+    pub counts: Counts,
+    /// How they stood when it was accepted or last resumed.
+    pub baseline: Counts,
+    /// Whether this commit ended its last item.
+    pub finished: bool,
+}
+
+/// An item that has come to wait in a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The lane.
+    pub lane: LaneId,
+    /// Whether it came with an upload.
+    pub bulk: bool,
 }
 
 /// Which items whose sender is gone are taken back.
@@ -237,8 +350,23 @@ pub enum Rescue {
 pub struct OpenLane {
     /// The lane.
     pub lane: LaneId,
-    /// How many items wait in it, due or not.
+    /// How many items wait in it, due or not; those of paused deletions too.
     pub waiting: u64,
+    /// How many of them came with uploads.
+    pub bulk: u64,
+}
+
+/// Items of one deletion that wait in one lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneShare {
+    /// The lane.
+    pub lane: LaneId,
+    /// How many of the deletion's items wait in it.
+    pub waiting: u64,
+    /// Callers who have items of running deletions in it.
+    pub callers: u32,
+    /// Running deletions of the same caller in it.
+    pub siblings: u32,
 }
 
 /// A deletion, as read.
@@ -256,6 +384,16 @@ pub struct DeletionRow {
     pub if_absent: IfAbsent,
     /// Where it stands.
     pub state: DeletionState,
+    /// Why it is paused, if it is.
+    pub pause: Option<Pause>,
+    /// What was asked, in one number.
+    pub digest: Digest,
+    /// Whether it came as an upload.
+    pub bulk: bool,
+    /// How often it was opened again.
+    pub round: u32,
+    /// The last number given in its sequence of outcomes.
+    pub last_outcome: u32,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When the first call for it was journaled.
@@ -275,13 +413,14 @@ pub struct ItemRow {
     pub key: ItemKey,
     /// The deletion's public name.
     pub deletion: DeletionId,
-    /// What was asked.
-    pub wanted: Wanted,
+    /// What was asked; `None` for a line of an upload that could not be read.
+    pub wanted: Option<Wanted>,
     /// Where it stands.
     pub state: ItemState,
     /// How it ended.
     pub ending: Option<Ending>,
     /// Its place in its deletion's sequence of outcomes, from 1, once it has ended.
+    /// An item that is opened again gives it up and later gets a new, higher one.
     pub outcome_seq: Option<u32>,
     /// Its parts, where there is more to say than the ending.
     pub progress: Option<Progress>,
@@ -293,8 +432,133 @@ pub struct ItemRow {
     pub finished_at: Option<Timestamp>,
     /// The earlier item of the same deletion that it is a duplicate of.
     pub same_as: Option<u32>,
+    /// The item of another deletion whose call served this one too.
+    pub coalesced_with: Option<(DeletionId, u32)>,
     /// Whether "not found" is ok, from the deletion.
     pub if_absent: IfAbsent,
+}
+
+/// One item with all that happened to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Receipt {
+    /// The item.
+    pub item: ItemRow,
+    /// Every call that carried it, oldest first; a follower shows its leader's.
+    pub attempts: Vec<AttemptRow>,
+    /// Its earlier outcomes, oldest first.
+    pub rounds: Vec<Round>,
+}
+
+/// An outcome that was given up for another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Round {
+    /// From 1, in order.
+    pub number: u32,
+    /// How it had ended.
+    pub ending: Ending,
+    /// When it had ended.
+    pub finished_at: Timestamp,
+    /// When that was given up.
+    pub reopened_at: Timestamp,
+    /// Who gave it up.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Whether an operator decided what took its place; else it was tried again.
+    pub settled: bool,
+}
+
+/// What a verb did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Turned {
+    /// It did this.
+    Done(DeletionRow, Recorded),
+    /// It would have changed nothing.
+    Same(DeletionRow),
+    /// It does not fit the state.
+    Wrong(DeletionRow),
+}
+
+/// A verb, with who asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// The verb; [`Verb::Retry`] goes by [`Journal::retry`].
+    pub verb: Verb,
+    /// With [`Verb::Pause`]: why.
+    pub pause: Option<Pause>,
+}
+
+/// An item that is opened again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reopen {
+    /// Which item. It must be done as `busy`, `failed` or `unknown`, or nothing is done with it.
+    pub key: ItemKey,
+    /// Its next call.
+    pub step: Step,
+    /// What it has come to, if anything of it must be remembered.
+    pub progress: Option<Progress>,
+    /// Not before this time.
+    pub due_at: Timestamp,
+}
+
+/// A step of opening items again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retry {
+    /// The items, in order of their index.
+    pub items: Vec<Reopen>,
+    /// Where the next step looks for more, if it must; kept across a restart.
+    pub next: Option<u32>,
+    /// Who asked, and why.
+    pub by: String,
+    /// The caller's reason.
+    pub reason: Option<String>,
+}
+
+/// What an operator decides about an `unknown` item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settlement {
+    /// How it ended.
+    pub ending: Ending,
+    /// Who says so.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What [`Journal::settle`] did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settled {
+    /// It was decided; with the item as it stands now.
+    Done(ItemRow, Recorded),
+    /// The item is not `unknown`.
+    Wrong(ItemRow),
+    /// There is no such item.
+    NoItem,
+}
+
+/// Work on a deletion that goes in steps and survives a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chore {
+    /// The deletion.
+    pub seq: DeletionSeq,
+    /// What is to be done.
+    pub kind: ChoreKind,
+}
+
+/// Work that goes in steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChoreKind {
+    /// Items that were not sent become `canceled`: [`Journal::cancel_step`].
+    Cancel,
+    /// Items from here on are opened again: [`Journal::retriable`], [`Journal::retry`].
+    Retry {
+        /// The next index to look at.
+        from: u32,
+        /// Who asked.
+        by: String,
+        /// Why.
+        reason: Option<String>,
+    },
 }
 
 /// One attempt of an item, as read.
@@ -340,9 +604,26 @@ pub struct ItemFilter {
 #[async_trait]
 pub trait Journal: Debug + Send + Sync {
     /// Accepts a deletion: all of it, or nothing.
-    async fn append(&self, deletion: NewDeletion) -> Result<Appended, Error>;
+    async fn append(&self, deletion: NewDeletion) -> Result<Accepted, Error>;
 
-    /// Hands out up to `max` due items of one group of the lane, oldest first.
+    /// Begins an upload.
+    async fn begin(&self, upload: NewUpload) -> Result<Begun, Error>;
+
+    /// Stages items of an upload, from this index on, in order. The journal itself
+    /// finds the ones that repeat an earlier target of the upload or wait for
+    /// another on the same asset: they come as [`Start::Waits`].
+    async fn stage(&self, upload: DeletionSeq, from: u32, items: Vec<NewItem>) -> Result<(), Error>;
+
+    /// Closes an upload: from this commit on it is a deletion like any other.
+    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Touched, Error>;
+
+    /// Drops an upload that broke off, and frees its key. Its rows go by [`Journal::clean`].
+    async fn discard(&self, upload: DeletionSeq) -> Result<(), Error>;
+
+    /// Drops all uploads begun before this time that were not sealed.
+    async fn discard_unsealed(&self, begun_before: Timestamp) -> Result<usize, Error>;
+
+    /// Hands out up to `max` due items of one group of the lane, in fair order.
     async fn claim(&self, lane: &LaneId, max: usize, lease: Duration) -> Result<Claim, Error>;
 
     /// Records a call and what becomes of its items.
@@ -354,10 +635,40 @@ pub trait Journal: Debug + Send + Sync {
     /// [`Rescue::All`] what was handed out comes again until it is recorded.
     async fn rescue(&self, which: Rescue, max: usize, lease: Duration) -> Result<Vec<Claimed>, Error>;
 
+    /// Pauses, resumes or cancels. After a cancel, [`Journal::cancel_step`] does the items.
+    async fn turn(&self, deletion: &DeletionId, asked: Asked) -> Result<Option<Turned>, Error>;
+
+    /// Ends up to `max` items of a canceled deletion that were not sent; an item
+    /// that was sent goes on to its outcome. Whether there are more.
+    async fn cancel_step(&self, deletion: DeletionSeq, max: usize) -> Result<(Recorded, bool), Error>;
+
+    /// Items of a deletion from an index on that may be opened again, by index.
+    async fn retriable(&self, deletion: DeletionSeq, from: u32, limit: usize) -> Result<Vec<ItemRow>, Error>;
+
+    /// Opens items again: a new round, with the earlier outcome kept.
+    async fn retry(&self, deletion: &DeletionId, retry: Retry) -> Result<Option<Turned>, Error>;
+
+    /// Decides an `unknown` item.
+    async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, Error>;
+
+    /// Work in steps that is under way.
+    async fn chores(&self) -> Result<Vec<Chore>, Error>;
+
+    /// Pauses every open deletion; how many there were.
+    async fn pause_all(&self, pause: Pause) -> Result<usize, Error>;
+
+    /// Removes, in one small step of at most about `max` rows, what is no longer
+    /// kept: deletions finished before this time, discarded uploads, old keys.
+    /// Whether there is more.
+    async fn clean(&self, finished_before: Timestamp, max: usize) -> Result<bool, Error>;
+
     /// The lanes that have waiting items.
     async fn open_lanes(&self) -> Result<Vec<OpenLane>, Error>;
 
-    /// One deletion by its public name.
+    /// Where a deletion's items wait.
+    async fn shares(&self, deletion: DeletionSeq) -> Result<Vec<LaneShare>, Error>;
+
+    /// One deletion by its public name. Uploads that are not sealed are not there.
     async fn deletion(&self, id: &DeletionId) -> Result<Option<DeletionRow>, Error>;
 
     /// Deletions, newest first.
@@ -371,8 +682,12 @@ pub trait Journal: Debug + Send + Sync {
         limit: usize,
     ) -> Result<Vec<ItemRow>, Error>;
 
-    /// One item with its attempts, oldest first.
-    async fn item(&self, key: ItemKey) -> Result<Option<(ItemRow, Vec<AttemptRow>)>, Error>;
+    /// Items of one deletion that have ended, by their place in the sequence of
+    /// outcomes, after this place.
+    async fn outcomes(&self, deletion: DeletionSeq, after: u32, limit: usize) -> Result<Vec<ItemRow>, Error>;
+
+    /// One item with all that happened to it.
+    async fn item(&self, key: ItemKey) -> Result<Option<Receipt>, Error>;
 
     /// What ever happened to this asset, newest first; `before` is the page token.
     async fn items_of(
@@ -382,6 +697,9 @@ pub trait Journal: Debug + Send + Sync {
         before: Option<ItemKey>,
         limit: usize,
     ) -> Result<Vec<ItemRow>, Error>;
+
+    /// Bytes that the journal takes on disk, its log included.
+    async fn size(&self) -> Result<u64, Error>;
 
     /// Whether the journal can be written now.
     async fn check(&self) -> Result<(), Error>;

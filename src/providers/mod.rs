@@ -256,5 +256,5 @@ pub trait Provider: Debug + Send + Sync {
 /// The refusal that names what a provider can serve instead.
 #[must_use]
 pub fn unsupported(provider: &dyn Provider, message: String) -> ItemError {
-    ItemError { code: Reason::Unsupported, message, vendor_code: None, supported: provider.kinds().to_vec() }
+    ItemError { supported: provider.kinds().to_vec(), ..ItemError::new(Reason::Unsupported, message) }
 }

@@ -60,6 +60,22 @@ impl fmt::Display for DeletionId {
     }
 }
 
+/// A SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// The journal's own number of a deletion; rises with time.
 pub type DeletionSeq = i64;
 
@@ -81,33 +97,6 @@ pub enum IfAbsent {
     Ok,
     /// Absent is an error.
     Error,
-}
-
-/// Where a deletion stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeletionState {
-    /// Some item is open.
-    Running,
-    /// Every item has its outcome.
-    Finished,
-}
-
-impl DeletionState {
-    /// The word of the contract.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DeletionState::Running => "running",
-            DeletionState::Finished => "finished",
-        }
-    }
-
-    /// The state that a word of the contract names.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Running, Self::Finished].into_iter().find(|state| state.as_str() == text)
-    }
 }
 
 /// Where an item stands.
@@ -327,6 +316,13 @@ impl Progress {
     #[must_use]
     pub fn with_parts(parts: Vec<Part>) -> Self {
         Self { parts, ..Self::default() }
+    }
+
+    /// Whether a delete of it went out and did something, or may have: then it
+    /// cannot be canceled, since "never sent" would not be true.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        self.parts.iter().any(|part| part.ending.is_some() || part.doubt.is_some())
     }
 
     /// What the whole item ends with once every part has ended: `deleted` if at

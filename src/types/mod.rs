@@ -17,6 +17,9 @@ pub mod outcome;
 /// Deletions and items: the durable resources.
 pub mod deletion;
 
+/// Where a deletion stands.
+pub mod lifecycle;
+
 /// Secrets that cannot print.
 pub mod secret;
 

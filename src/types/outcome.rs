@@ -147,6 +147,9 @@ pub struct ItemError {
     /// The vendor's own code, as sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_code: Option<String>,
+    /// With `invalid`: the line of the upload, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
     /// With `unsupported`: the kinds that the provider can serve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supported: Vec<Kind>,
@@ -156,7 +159,7 @@ impl ItemError {
     /// An error without a vendor's code.
     #[must_use]
     pub fn new(code: Reason, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), vendor_code: None, supported: Vec::new() }
+        Self { code, message: message.into(), vendor_code: None, line: None, supported: Vec::new() }
     }
 }
 

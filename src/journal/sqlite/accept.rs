@@ -9,14 +9,14 @@ use rusqlite::{Connection, params};
 
 use super::rows;
 use super::words::Words;
-use crate::journal::{Appended, Claimed, Error, NewDeletion, NewItem, Start};
+use crate::journal::{Accepted, Appended, Claimed, Error, NewDeletion, NewItem, Start};
 use crate::types::deletion::{DeletionSeq, ItemKey};
 use crate::types::outcome::{Ending, Outcome};
 
 const ADD_DELETION: &str = "INSERT INTO deletions (id, requested_by, accounts, reason, if_absent, \
     created_at, started_at, finished_at, total, ended, \
-    deleted, absent, refused, busy, failed, unknown, canceled) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    deleted, absent, refused, busy, failed, unknown, canceled, state, digest, sequence, bulk, round) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?10, 0, 0)";
 const ADD_ACCOUNT: &str = "INSERT INTO deletion_accounts (account, deletion) VALUES (?1, ?2)";
 const ADD_ITEM: &str = "INSERT INTO items (deletion, idx, account, form, name, kind, what, label, \
     same_as, behind, operation, phase, grp, due_at, generation, lease_until, calls, tries, \
@@ -69,7 +69,7 @@ pub(super) fn append(
     connection: &Connection,
     now: Timestamp,
     deletion: &NewDeletion,
-) -> Result<Appended, Error> {
+) -> Result<Accepted, Error> {
     let placed = place(&deletion.items)?;
     let mut words = Words::new(connection);
     let (seq, finished) = add_deletion(connection, now, deletion, &placed, &mut words)?;
@@ -82,7 +82,8 @@ pub(super) fn append(
             Start::Waits(step) | Start::After { step, .. } => (Some(step), None),
             Start::Sends { step, lease } => (Some(step), Some(*lease)),
         };
-        let target = &item.wanted.target;
+        let Some(wanted) = &item.wanted else { continue };
+        let target = &wanted.target;
         let (kind, selectors) = rows::what_columns(&target.what)?;
         let operation = step.map(|s| words.number(s.operation.as_str())).transpose()?;
         let is_due = placed.ending.is_none() && placed.behind.is_none() && lease.is_none();
@@ -95,7 +96,7 @@ pub(super) fn append(
             target.name.as_str(),
             kind,
             selectors,
-            item.wanted.label,
+            wanted.label,
             placed.same_as,
             placed.behind,
             operation,
@@ -122,10 +123,11 @@ pub(super) fn append(
                 tries: 0,
                 accepted_at: rows::time(now_ms)?,
                 lapsed_at: None,
+                bulk: false,
             });
         }
     }
-    Ok(Appended { seq, claimed, finished })
+    Ok(Accepted::New(Appended { seq, claimed, finished }))
 }
 
 fn add_deletion(
@@ -137,7 +139,8 @@ fn add_deletion(
 ) -> Result<(DeletionSeq, bool), Error> {
     let mut accounts = Vec::new();
     for item in &deletion.items {
-        let account = words.number(item.wanted.target.account.as_str())?;
+        let Some(wanted) = &item.wanted else { continue };
+        let account = words.number(wanted.target.account.as_str())?;
         if !accounts.contains(&account) {
             accounts.push(account);
         }
@@ -173,6 +176,8 @@ fn add_deletion(
         failed,
         unknown,
         canceled,
+        if finished { 3 } else { 1 },
+        deletion.digest.0,
     ])?;
     for account in accounts {
         connection.prepare_cached(ADD_ACCOUNT)?.execute([account, seq])?;

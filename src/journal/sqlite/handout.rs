@@ -143,6 +143,7 @@ fn hand_out(
             tries: row.get("tries")?,
             accepted_at: parent.accepted_at,
             lapsed_at,
+            bulk: false,
         });
         // To its end, which is where the change is made sure.
         while found.next()?.is_some() {}

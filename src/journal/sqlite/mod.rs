@@ -13,11 +13,13 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use super::{
-    Appended, AttemptRow, CallRecord, Change, Claim, Claimed, DeletionFilter, DeletionRow, Error, ItemFilter,
-    ItemRow, Journal, NewDeletion, OpenLane, Recorded, Rescue,
+    Accepted, Asked, Begun, CallRecord, Change, Chore, Claim, Claimed, DeletionFilter, DeletionRow, Error,
+    ItemFilter, ItemRow, Journal, LaneShare, NewDeletion, NewItem, NewUpload, OpenLane, Receipt, Recorded,
+    Rescue, Retry, Seal, Settled, Settlement, Touched, Turned,
 };
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
+use crate::types::lifecycle::Pause;
 use crate::types::metrics::Metrics;
 use crate::types::target::AccountId;
 
@@ -93,8 +95,72 @@ impl SqliteJournal {
 
 #[async_trait]
 impl Journal for SqliteJournal {
-    async fn append(&self, deletion: NewDeletion) -> Result<Appended, Error> {
+    async fn append(&self, deletion: NewDeletion) -> Result<Accepted, Error> {
         self.write(deletion.items.len() + 1, move |c, now| accept::append(c, now, &deletion)).await
+    }
+
+    async fn begin(&self, _upload: NewUpload) -> Result<Begun, Error> {
+        Err(unbuilt())
+    }
+
+    async fn stage(&self, _upload: DeletionSeq, _from: u32, _items: Vec<NewItem>) -> Result<(), Error> {
+        Err(unbuilt())
+    }
+
+    async fn seal(&self, _upload: DeletionSeq, _seal: Seal) -> Result<Touched, Error> {
+        Err(unbuilt())
+    }
+
+    async fn discard(&self, _upload: DeletionSeq) -> Result<(), Error> {
+        Err(unbuilt())
+    }
+
+    async fn discard_unsealed(&self, _begun_before: jiff::Timestamp) -> Result<usize, Error> {
+        Ok(0)
+    }
+
+    async fn turn(&self, _deletion: &DeletionId, _asked: Asked) -> Result<Option<Turned>, Error> {
+        Err(unbuilt())
+    }
+
+    async fn cancel_step(&self, _deletion: DeletionSeq, _max: usize) -> Result<(Recorded, bool), Error> {
+        Err(unbuilt())
+    }
+
+    async fn retriable(&self, _: DeletionSeq, _from: u32, _limit: usize) -> Result<Vec<ItemRow>, Error> {
+        Err(unbuilt())
+    }
+
+    async fn retry(&self, _deletion: &DeletionId, _retry: Retry) -> Result<Option<Turned>, Error> {
+        Err(unbuilt())
+    }
+
+    async fn settle(&self, _key: ItemKey, _settlement: Settlement) -> Result<Settled, Error> {
+        Err(unbuilt())
+    }
+
+    async fn chores(&self) -> Result<Vec<Chore>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn pause_all(&self, _pause: Pause) -> Result<usize, Error> {
+        Err(unbuilt())
+    }
+
+    async fn clean(&self, _finished_before: jiff::Timestamp, _max: usize) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    async fn shares(&self, _deletion: DeletionSeq) -> Result<Vec<LaneShare>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn outcomes(&self, _: DeletionSeq, _after: u32, _limit: usize) -> Result<Vec<ItemRow>, Error> {
+        Err(unbuilt())
+    }
+
+    async fn size(&self) -> Result<u64, Error> {
+        Ok(0)
     }
 
     async fn claim(&self, lane: &LaneId, max: usize, lease: Duration) -> Result<Claim, Error> {
@@ -133,7 +199,7 @@ impl Journal for SqliteJournal {
         self.readers.read(move |c| reads::items(c, deletion, &filter, limit)).await
     }
 
-    async fn item(&self, key: ItemKey) -> Result<Option<(ItemRow, Vec<AttemptRow>)>, Error> {
+    async fn item(&self, key: ItemKey) -> Result<Option<Receipt>, Error> {
         self.readers.read(move |c| reads::item(c, key)).await
     }
 
@@ -163,4 +229,8 @@ impl Journal for SqliteJournal {
         drop(queue);
         self.writer.ended().await;
     }
+}
+
+fn unbuilt() -> Error {
+    Error::Unavailable("not built yet".to_owned())
 }

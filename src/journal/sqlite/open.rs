@@ -64,7 +64,7 @@ pub enum OpenError {
 }
 
 /// One batch per schema version. A batch that was released is never edited.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("v2.sql")];
 
 /// Marks the file as ours: `VODR`.
 const APPLICATION_ID: i64 = 0x564F_4452;
@@ -210,6 +210,9 @@ fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     let done = usize::try_from(found).unwrap_or_default();
+    // Off for the duration: a table that others name may be made anew. Inside a
+    // transaction this setting cannot be changed.
+    connection.pragma_update(None, "foreign_keys", "OFF").map_err(refused)?;
     for (version, batch) in (1_i64..).zip(MIGRATIONS).skip(done) {
         let change = connection.transaction().map_err(refused)?;
         change.execute_batch(batch).map_err(refused)?;
@@ -217,6 +220,7 @@ fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
         change.pragma_update(None, "user_version", version).map_err(refused)?;
         change.commit().map_err(refused)?;
     }
+    connection.pragma_update(None, "foreign_keys", "ON").map_err(refused)?;
     Ok(())
 }
 

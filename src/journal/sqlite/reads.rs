@@ -8,14 +8,18 @@
 use rusqlite::{Connection, Params, Row, named_params, params};
 
 use super::{rows, words};
-use crate::journal::{AttemptRow, DeletionFilter, DeletionRow, Error, ItemFilter, ItemRow, OpenLane};
-use crate::types::deletion::{DeletionId, DeletionSeq, DeletionState, ItemKey, LaneId};
+use crate::journal::{
+    AttemptRow, DeletionFilter, DeletionRow, Error, ItemFilter, ItemRow, OpenLane, Receipt,
+};
+use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
+use crate::types::lifecycle::DeletionState;
 use crate::types::target::AccountId;
 
 macro_rules! deletion {
     ($($rest:tt)*) => {
         concat!(
-            "SELECT d.seq, d.id, r.text AS requested_by, d.reason, d.if_absent, d.created_at, d.started_at, ",
+            "SELECT d.seq, d.id, r.text AS requested_by, d.reason, d.if_absent, d.state, d.pause, d.digest, d.bulk, ",
+            "d.round, d.sequence, d.created_at, d.started_at, ",
             "d.finished_at, d.total, d.deleted, d.absent, d.refused, d.busy, d.failed, d.unknown, d.canceled, ",
             "(SELECT json_group_array(w.text ORDER BY a.key) FROM json_each(d.accounts) a ",
             "JOIN words w ON w.id = a.value) AS accounts FROM ",
@@ -33,7 +37,7 @@ macro_rules! deletions {
             "WHERE (:account IS NULL OR :account IN (SELECT value FROM json_each(d.accounts))) ",
             "AND (:since IS NULL OR d.created_at >= :since) AND (:until IS NULL OR d.created_at < :until) ",
             "AND (:requested_by IS NULL OR r.text = :requested_by) ",
-            "AND (:finished IS NULL OR (d.finished_at IS NOT NULL) = :finished) ",
+            "AND d.state NOT IN (0, 5) AND (:state IS NULL OR d.state = :state) ",
             "AND (:visible IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(d.accounts) a WHERE a.value NOT IN ",
             "(SELECT w.id FROM json_each(:visible) v JOIN words w ON w.text = v.value))) AND ",
             $seq,
@@ -70,16 +74,18 @@ macro_rules! call {
     };
 }
 
-const OPEN_LANES: &str = "SELECT a.text AS account, o.text AS operation, n.waiting FROM \
-    (SELECT account, operation, count(*) AS waiting FROM items INDEXED BY items_due \
-    WHERE due_at IS NOT NULL GROUP BY account, operation) n \
+const OPEN_LANES: &str = "SELECT a.text AS account, o.text AS operation, n.waiting, n.bulk FROM \
+    (SELECT account, operation, sum(waiting) AS waiting, sum(waiting * d.bulk) AS bulk \
+    FROM queues q JOIN deletions d ON d.seq = q.deletion GROUP BY account, operation) n \
     JOIN words a ON a.id = n.account JOIN words o ON o.id = n.operation ORDER BY a.text, o.text";
-const DELETION: &str = deletion!("deletions d CROSS JOIN words r ON r.id = d.requested_by WHERE d.id = ?1");
+const DELETION: &str = deletion!(
+    "deletions d CROSS JOIN words r ON r.id = d.requested_by WHERE d.id = ?1 AND d.state NOT IN (0, 5)"
+);
 // The same question from three sides, so that none has to look at everything:
 // all of them, those that run (few), those of one account.
 const DELETIONS: &str = deletions!("deletions d", "d.seq");
 const DELETIONS_RUNNING: &str =
-    deletions!("(SELECT * FROM deletions INDEXED BY deletions_running WHERE finished_at IS NULL) d", "d.seq");
+    deletions!("(SELECT * FROM deletions INDEXED BY deletions_open WHERE finished_at IS NULL) d", "d.seq");
 const DELETIONS_OF_ACCOUNT: &str = deletions!(
     "(SELECT deletion FROM deletion_accounts WHERE account = :account) n \
     CROSS JOIN deletions d ON d.seq = n.deletion",
@@ -153,7 +159,8 @@ pub(super) fn open_lanes(connection: &Connection) -> Result<Vec<OpenLane>, Error
         let (account, operation): (String, String) = (row.get("account")?, row.get("operation")?);
         let lane = LaneId { account: rows::account(&account)?, operation: rows::operation(&operation)? };
         let waiting: i64 = row.get("waiting")?;
-        Ok(OpenLane { lane, waiting: waiting.unsigned_abs() })
+        let bulk: i64 = row.get("bulk")?;
+        Ok(OpenLane { lane, waiting: waiting.unsigned_abs(), bulk: bulk.unsigned_abs() })
     })
 }
 
@@ -177,7 +184,7 @@ pub(super) fn deletions(
         },
     };
     let statement = match (filter.state, account) {
-        (Some(DeletionState::Running), _) => DELETIONS_RUNNING,
+        (Some(DeletionState::Running | DeletionState::Paused), _) => DELETIONS_RUNNING,
         (_, Some(_)) => DELETIONS_OF_ACCOUNT,
         (_, None) => DELETIONS,
     };
@@ -193,7 +200,7 @@ pub(super) fn deletions(
             ":since": filter.since.map(rows::millis_up),
             ":until": filter.until.map(rows::millis_up),
             ":requested_by": filter.requested_by,
-            ":finished": filter.state.map(|state| state == DeletionState::Finished),
+            ":state": filter.state.map(rows::deletion_state_code),
             ":visible": visible.as_ref().map(rows::json).transpose()?,
             ":limit": limited(limit),
         },
@@ -214,10 +221,7 @@ pub(super) fn items(
 }
 
 /// One item with its attempts.
-pub(super) fn item(
-    connection: &Connection,
-    key: ItemKey,
-) -> Result<Option<(ItemRow, Vec<AttemptRow>)>, Error> {
+pub(super) fn item(connection: &Connection, key: ItemKey) -> Result<Option<Receipt>, Error> {
     let snapshot = connection.unchecked_transaction()?;
     let Some(item) = all(&snapshot, ITEM, params![key.deletion, key.index], rows::item)?.pop() else {
         return Ok(None);
@@ -226,7 +230,7 @@ pub(super) fn item(
     let attempts = all(&snapshot, ATTEMPTS, params![key.deletion, shown], |row| {
         Ok(AttemptRow { number: row.get("number")?, call: rows::call(row)? })
     })?;
-    Ok(Some((item, attempts)))
+    Ok(Some(Receipt { item, attempts, rounds: Vec::new() }))
 }
 
 /// What ever happened to an asset, newest first: under the name that was asked

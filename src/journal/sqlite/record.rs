@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows;
 use super::words::Words;
-use crate::journal::{CallRecord, Change, Error, Next, Recorded};
+use crate::journal::{CallRecord, Change, Error, Next, Recorded, Waiting};
 use crate::types::deletion::{DeletionSeq, ItemKey, LaneId, Progress, Step};
 use crate::types::outcome::{Ending, Outcome};
 use crate::types::target::{AccountId, OperationName};
@@ -210,7 +210,8 @@ impl Writing<'_> {
     }
 
     fn wait(&mut self, account: AccountId, operation: OperationName) {
-        self.recorded.waiting.push(LaneId { account, operation });
+        let lane = LaneId { account, operation };
+        self.recorded.waiting.push(Waiting { lane, bulk: false });
     }
 
     fn hanging(&self, key: ItemKey) -> Result<Vec<(u32, bool)>, Error> {
@@ -255,7 +256,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn count(mut self) -> Result<Recorded, Error> {
+    fn count(self) -> Result<Recorded, Error> {
         for (seq, tally) in self.tallies {
             if tally.all() == 0 {
                 continue;
@@ -266,9 +267,7 @@ impl Writing<'_> {
                 params![seq, all, self.now, deleted, absent, refused, busy, failed, unknown, canceled],
                 |row| row.get(0),
             )?;
-            if finished {
-                self.recorded.finished.push(seq);
-            }
+            let _ = finished;
         }
         Ok(self.recorded)
     }

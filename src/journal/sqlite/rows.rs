@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 
 use crate::journal::{CallRecord, DeletionRow, Error, ItemRow};
 use crate::types::deletion::{
-    Counts, DeletionId, DeletionState, IfAbsent, ItemKey, ItemState, LaneId, Phase, Step, Wanted,
+    Counts, DeletionId, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Step, Wanted,
 };
+use crate::types::lifecycle::{DeletionState, Pause};
 use crate::types::outcome::{AttemptClass, Ending, Outcome};
 use crate::types::target::{AccountId, Name, OperationName, Target, What};
 
@@ -81,6 +82,7 @@ const STATES: [ItemState; 3] = [ItemState::Pending, ItemState::Sending, ItemStat
 const CLASSES: [AttemptClass; 4] =
     [AttemptClass::NotSent, AttemptClass::Answered, AttemptClass::Ambiguous, AttemptClass::Refused];
 const IF_ABSENT: [IfAbsent; 2] = [IfAbsent::Ok, IfAbsent::Error];
+const DELETION_STATES: [DeletionState; 5] = DeletionState::ALL;
 const FORMS: [&str; 3] = ["id", "reference_id", "url"];
 
 /// A phase's number.
@@ -101,6 +103,11 @@ pub(super) fn state_code(state: ItemState) -> i64 {
 /// An attempt class's number.
 pub(super) fn class_code(class: AttemptClass) -> i64 {
     place(&CLASSES, &class)
+}
+
+/// A deletion state's number.
+pub(super) fn deletion_state_code(state: DeletionState) -> i64 {
+    place(&DELETION_STATES, &state)
 }
 
 /// The number of what "not found" means.
@@ -218,6 +225,21 @@ fn ending(row: &Row<'_>) -> Result<Option<Ending>, Error> {
     }))
 }
 
+/// The kind of a line that could not be read: it names no target.
+pub(super) const UNREAD: i64 = 6;
+
+fn wanted(row: &Row<'_>) -> Result<Option<Wanted>, Error> {
+    if row.get::<_, i64>("kind")? == UNREAD {
+        return Ok(None);
+    }
+    Ok(Some(Wanted { target: target(row)?, label: row.get("label")? }))
+}
+
+fn digest(row: &Row<'_>) -> Result<Digest, Error> {
+    // None in rows of version 1.
+    Ok(Digest(row.get::<_, Option<[u8; 32]>>("digest")?.unwrap_or_default()))
+}
+
 /// A whole row of `reads::ITEM`.
 pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
     let last_call = match row.get::<_, Option<String>>("last_operation")? {
@@ -227,7 +249,7 @@ pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
     Ok(ItemRow {
         key: key(row)?,
         deletion: text(row, "public_id", deletion_id)?,
-        wanted: Wanted { target: target(row)?, label: row.get("label")? },
+        wanted: wanted(row)?,
         state: at(&STATES, row.get("state")?, "state")?,
         ending: ending(row)?,
         outcome_seq: row.get("outcome_seq")?,
@@ -236,6 +258,7 @@ pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
         last_call,
         finished_at: optional_time(row, "finished_at")?,
         same_as: row.get("same_as")?,
+        coalesced_with: None,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
     })
 }
@@ -259,7 +282,12 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         requested_by: row.get("requested_by")?,
         reason: row.get("reason")?,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
-        state: if finished_at.is_some() { DeletionState::Finished } else { DeletionState::Running },
+        state: at(&DELETION_STATES, row.get("state")?, "state")?,
+        pause: optional_json::<Pause>(row, "pause")?,
+        digest: digest(row)?,
+        bulk: row.get("bulk")?,
+        round: row.get("round")?,
+        last_outcome: row.get("sequence")?,
         created_at: time(row.get("created_at")?)?,
         started_at: optional_time(row, "started_at")?,
         finished_at,

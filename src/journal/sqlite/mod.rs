@@ -127,8 +127,13 @@ impl Journal for SqliteJournal {
         Err(unbuilt())
     }
 
-    async fn retriable(&self, _: DeletionSeq, _from: u32, _limit: usize) -> Result<Vec<ItemRow>, Error> {
-        Err(unbuilt())
+    async fn retriable(
+        &self,
+        deletion: DeletionSeq,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<ItemRow>, Error> {
+        self.readers.read(move |c| reads::retriable(c, deletion, from, limit)).await
     }
 
     async fn retry(&self, _deletion: &DeletionId, _retry: Retry) -> Result<Option<Turned>, Error> {
@@ -151,16 +156,22 @@ impl Journal for SqliteJournal {
         Ok(false)
     }
 
-    async fn shares(&self, _deletion: DeletionSeq) -> Result<Vec<LaneShare>, Error> {
-        Ok(Vec::new())
+    async fn shares(&self, deletion: DeletionSeq) -> Result<Vec<LaneShare>, Error> {
+        self.readers.read(move |c| reads::shares(c, deletion)).await
     }
 
-    async fn outcomes(&self, _: DeletionSeq, _after: u32, _limit: usize) -> Result<Vec<ItemRow>, Error> {
-        Err(unbuilt())
+    async fn outcomes(
+        &self,
+        deletion: DeletionSeq,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<ItemRow>, Error> {
+        self.readers.read(move |c| reads::outcomes(c, deletion, after, limit)).await
     }
 
     async fn size(&self) -> Result<u64, Error> {
-        Ok(0)
+        let path = self.readers.path().to_owned();
+        self.readers.read(move |_| open::size(&path)).await
     }
 
     async fn claim(&self, lane: &LaneId, max: usize, lease: Duration) -> Result<Claim, Error> {

@@ -87,7 +87,7 @@ const LOG_LIMIT_BYTES: i64 = 64 << 20;
 const WRITER_CACHE_KIB: i64 = 32 << 10;
 
 /// Prepared statements kept per connection: more than there are.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 160;
 
 /// Locks the file and opens it for writing, made or brought up to date if needed.
 pub(super) fn for_writing(path: &Path) -> Result<(Connection, File), OpenError> {
@@ -115,6 +115,19 @@ pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     keep_statements(&connection)?;
     Ok(connection)
+}
+
+/// Bytes of the file and its log.
+pub(super) fn size(path: &Path) -> Result<u64, crate::journal::Error> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let of = |path: &Path| match std::fs::metadata(path) {
+        Ok(found) => Ok(found.len()),
+        // Without writes there may be no log.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(crate::journal::Error::Unavailable(error.to_string())),
+    };
+    Ok(of(path)? + of(Path::new(&log))?)
 }
 
 /// Prepares each statement once. By default SQLite looks at a bound `LIMIT` when

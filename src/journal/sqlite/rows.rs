@@ -12,7 +12,7 @@ use rusqlite::{ErrorCode, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::journal::{CallRecord, DeletionRow, Error, ItemRow};
+use crate::journal::{CallRecord, DeletionRow, Error, ItemRow, Round};
 use crate::types::deletion::{
     Counts, DeletionId, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Step, Wanted,
 };
@@ -22,6 +22,9 @@ use crate::types::target::{AccountId, Name, OperationName, Target, What};
 
 /// The first generation that is handed out.
 pub(super) const FIRST_GENERATION: i64 = 1;
+
+/// In `queues.asleep`: the deletion is not running.
+pub(super) const NOT_RUNNING: i64 = i64::MAX;
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
@@ -240,6 +243,25 @@ fn digest(row: &Row<'_>) -> Result<Digest, Error> {
     Ok(Digest(row.get::<_, Option<[u8; 32]>>("digest")?.unwrap_or_default()))
 }
 
+fn coalesced_with(row: &Row<'_>) -> Result<Option<(DeletionId, u32)>, Error> {
+    let Some(id) = row.get::<_, Option<String>>("with_id")? else { return Ok(None) };
+    Ok(Some((deletion_id(&id)?, row.get("with_idx")?)))
+}
+
+/// A whole row of `reads::ROUNDS`.
+pub(super) fn round(row: &Row<'_>) -> Result<Round, Error> {
+    let ending = ending(row)?.ok_or_else(|| unreadable("round", "without an outcome"))?;
+    Ok(Round {
+        number: row.get("number")?,
+        ending,
+        finished_at: time(row.get("finished_at")?)?,
+        reopened_at: time(row.get("reopened_at")?)?,
+        by: row.get("by")?,
+        reason: row.get("reason")?,
+        settled: row.get("settled")?,
+    })
+}
+
 /// A whole row of `reads::ITEM`.
 pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
     let last_call = match row.get::<_, Option<String>>("last_operation")? {
@@ -258,7 +280,7 @@ pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
         last_call,
         finished_at: optional_time(row, "finished_at")?,
         same_as: row.get("same_as")?,
-        coalesced_with: None,
+        coalesced_with: coalesced_with(row)?,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
     })
 }

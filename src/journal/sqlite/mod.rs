@@ -35,6 +35,20 @@ mod handout;
 
 mod record;
 
+mod lifecycle;
+
+mod chores;
+
+mod settle;
+
+mod clean;
+
+mod epoch;
+
+mod fsck;
+
+mod backup;
+
 mod reads;
 
 mod words;
@@ -44,7 +58,12 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use open::OpenError;
+#[cfg(test)]
+mod safekeeping;
+
+pub use backup::{BackupError, backup};
+pub use fsck::{FINDINGS_PER_RULE, Finding, Report, fsck};
+pub use open::{Moved, OpenError};
 
 const CHECK: &str = "UPDATE probe SET checked_at = ?1 WHERE id = 1";
 
@@ -55,6 +74,11 @@ fn statements() -> impl Iterator<Item = &'static str> {
         &accept::STATEMENTS,
         &handout::STATEMENTS,
         &record::STATEMENTS,
+        &lifecycle::STATEMENTS,
+        &chores::STATEMENTS,
+        &settle::STATEMENTS,
+        &clean::STATEMENTS,
+        &epoch::STATEMENTS,
         &reads::STATEMENTS,
         &words::STATEMENTS,
     ];
@@ -73,7 +97,17 @@ impl SqliteJournal {
     /// Opens the file, made if it is missing, and locks it for as long as the
     /// journal lives. Blocks while it does so: meant for the start.
     pub fn open(path: &Path, clock: Arc<dyn Clock>, metrics: Metrics) -> Result<Self, OpenError> {
-        let (connection, lock) = open::for_writing(path)?;
+        Self::open_moved(path, clock, metrics, Moved::Pause)
+    }
+
+    /// The same, with a say about what happens if it was restored or copied.
+    pub fn open_moved(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+        moved: Moved,
+    ) -> Result<Self, OpenError> {
+        let (connection, lock) = open::for_writing(path, clock.now(), moved)?;
         let readers = readers::Readers::open(path)
             .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
         let writer = writer::Writer::start(connection, lock, Arc::clone(&clock), metrics)
@@ -119,12 +153,13 @@ impl Journal for SqliteJournal {
         Ok(0)
     }
 
-    async fn turn(&self, _deletion: &DeletionId, _asked: Asked) -> Result<Option<Turned>, Error> {
-        Err(unbuilt())
+    async fn turn(&self, deletion: &DeletionId, asked: Asked) -> Result<Option<Turned>, Error> {
+        let id = deletion.clone();
+        self.write(1, move |c, now| lifecycle::turn_to(c, now, &id, &asked)).await
     }
 
-    async fn cancel_step(&self, _deletion: DeletionSeq, _max: usize) -> Result<(Recorded, bool), Error> {
-        Err(unbuilt())
+    async fn cancel_step(&self, deletion: DeletionSeq, max: usize) -> Result<(Recorded, bool), Error> {
+        self.write(max, move |c, now| chores::cancel_step(c, now, deletion, max)).await
     }
 
     async fn retriable(
@@ -136,24 +171,25 @@ impl Journal for SqliteJournal {
         self.readers.read(move |c| reads::retriable(c, deletion, from, limit)).await
     }
 
-    async fn retry(&self, _deletion: &DeletionId, _retry: Retry) -> Result<Option<Turned>, Error> {
-        Err(unbuilt())
+    async fn retry(&self, deletion: &DeletionId, retry: Retry) -> Result<Option<Turned>, Error> {
+        let id = deletion.clone();
+        self.write(retry.items.len() + 1, move |c, now| settle::retry(c, now, &id, &retry)).await
     }
 
-    async fn settle(&self, _key: ItemKey, _settlement: Settlement) -> Result<Settled, Error> {
-        Err(unbuilt())
+    async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, Error> {
+        self.write(1, move |c, now| settle::settle(c, now, key, &settlement)).await
     }
 
     async fn chores(&self) -> Result<Vec<Chore>, Error> {
-        Ok(Vec::new())
+        self.readers.read(chores::chores).await
     }
 
-    async fn pause_all(&self, _pause: Pause) -> Result<usize, Error> {
-        Err(unbuilt())
+    async fn pause_all(&self, pause: Pause) -> Result<usize, Error> {
+        self.write(1, move |c, now| lifecycle::pause_all(c, now, &pause)).await
     }
 
-    async fn clean(&self, _finished_before: jiff::Timestamp, _max: usize) -> Result<bool, Error> {
-        Ok(false)
+    async fn clean(&self, finished_before: jiff::Timestamp, max: usize) -> Result<bool, Error> {
+        self.write(max, move |c, now| clean::clean(c, now, finished_before, max)).await
     }
 
     async fn shares(&self, deletion: DeletionSeq) -> Result<Vec<LaneShare>, Error> {

@@ -49,7 +49,8 @@ macro_rules! deletions {
 }
 
 // `l` is the item whose calls are shown: the leader of a follower, and of another
-// deletion the one whose call serves this one too; else itself.
+// deletion the one whose call serves this one too; else itself. What is being
+// received or removed has no items.
 macro_rules! item {
     ($($rest:tt)*) => {
         concat!(
@@ -63,7 +64,7 @@ macro_rules! item {
 }
 macro_rules! item_joins {
     () => {
-        " CROSS JOIN deletions d ON d.seq = i.deletion CROSS JOIN words wa ON wa.id = i.account \
+        " CROSS JOIN deletions d ON d.seq = i.deletion AND d.state NOT IN (0, 5) CROSS JOIN words wa ON wa.id = i.account \
         LEFT JOIN coalesced o ON o.deletion = i.deletion AND o.idx = coalesce(i.same_as, i.idx) \
         LEFT JOIN deletions od ON od.seq = o.with_deletion \
         CROSS JOIN items l ON l.deletion = coalesce(o.with_deletion, i.deletion) \
@@ -137,7 +138,8 @@ const ATTEMPTS: &str = concat!(
     "UNION ALL SELECT i.calls AS number, ",
     call!(),
     "FROM items i JOIN calls c ON c.id = i.call ",
-    "WHERE i.deletion = ?1 AND i.idx = ?2 AND i.outcome IS NOT NULL ORDER BY number"
+    "WHERE i.deletion = ?1 AND i.idx = ?2 AND i.outcome IS NOT NULL AND NOT EXISTS (SELECT 1 ",
+    "FROM attempts a WHERE a.deletion = i.deletion AND a.idx = i.idx AND a.number = i.calls) ORDER BY number"
 );
 const NAMED: &str = item!(
     "items i INDEXED BY items_named",
@@ -171,11 +173,11 @@ pub(super) const STATEMENTS: [&str; 15] = [
 ];
 
 /// All rows of a statement.
-fn all<T, P: Params>(
+pub(super) fn all<T, P: Params>(
     connection: &Connection,
     statement: &str,
     params: P,
-    read: fn(&Row<'_>) -> Result<T, Error>,
+    read: impl Fn(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     let mut statement = connection.prepare_cached(statement)?;
     let mut found = statement.query(params)?;
@@ -293,12 +295,15 @@ pub(super) fn shares(connection: &Connection, deletion: DeletionSeq) -> Result<V
     Ok(shares)
 }
 
+/// One item.
+pub(super) fn item_row(connection: &Connection, key: ItemKey) -> Result<Option<ItemRow>, Error> {
+    Ok(all(connection, ITEM, params![key.deletion, key.index], rows::item)?.pop())
+}
+
 /// One item with its attempts and its earlier outcomes.
 pub(super) fn item(connection: &Connection, key: ItemKey) -> Result<Option<Receipt>, Error> {
     let snapshot = connection.unchecked_transaction()?;
-    let Some(item) = all(&snapshot, ITEM, params![key.deletion, key.index], rows::item)?.pop() else {
-        return Ok(None);
-    };
+    let Some(item) = item_row(&snapshot, key)? else { return Ok(None) };
     let here = params![key.deletion, key.index];
     let shown = all(&snapshot, SHOWN, here, rows::key)?.pop().unwrap_or(key);
     let attempts = all(&snapshot, ATTEMPTS, params![shown.deletion, shown.index], |row| {

@@ -179,7 +179,7 @@ fn text<T>(row: &Row<'_>, column: &str, read: fn(&str) -> Result<T, Error>) -> R
 }
 
 /// A stored JSON value, if there is one.
-fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, Error> {
+pub(super) fn json_column<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, Error> {
     let found = row.get_ref(column)?.as_str_or_null().map_err(|e| unreadable(column, e))?;
     found.map(from_json).transpose()
 }
@@ -216,7 +216,7 @@ pub(super) fn step(row: &Row<'_>) -> Result<Step, Error> {
 
 /// Column `progress`.
 pub(super) fn progress<T: DeserializeOwned>(row: &Row<'_>) -> Result<Option<T>, Error> {
-    optional_json(row, "progress")
+    json_column(row, "progress")
 }
 
 fn ending(row: &Row<'_>) -> Result<Option<Ending>, Error> {
@@ -224,7 +224,7 @@ fn ending(row: &Row<'_>) -> Result<Option<Ending>, Error> {
     Ok(Some(Ending {
         outcome: at(&Outcome::ALL, code, "outcome")?,
         inferred: row.get::<_, Option<bool>>("inferred")?.unwrap_or(false),
-        error: optional_json(row, "error")?,
+        error: json_column(row, "error")?,
     }))
 }
 
@@ -297,7 +297,7 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         *slot = count(outcome.as_str())?;
     }
     let finished_at = optional_time(row, "finished_at")?;
-    let accounts: Vec<String> = optional_json(row, "accounts")?.unwrap_or_default();
+    let accounts: Vec<String> = json_column(row, "accounts")?.unwrap_or_default();
     Ok(DeletionRow {
         seq: row.get("seq")?,
         id: text(row, "id", deletion_id)?,
@@ -305,7 +305,7 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         reason: row.get("reason")?,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
         state: at(&DELETION_STATES, row.get("state")?, "state")?,
-        pause: optional_json::<Pause>(row, "pause")?,
+        pause: json_column::<Pause>(row, "pause")?,
         digest: digest(row)?,
         bulk: row.get("bulk")?,
         round: row.get("round")?,

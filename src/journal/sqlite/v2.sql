@@ -129,7 +129,8 @@ CREATE TABLE rounds (
 ) STRICT, WITHOUT ROWID;
 
 -- To find what goes with a deletion.
-CREATE INDEX resolved_deletion ON resolved (deletion);
+CREATE INDEX resolved_deletion ON resolved (deletion, idx);
+CREATE INDEX items_same ON items (deletion, same_as) WHERE same_as IS NOT NULL;
 
 -- Tells a journal from its copies: the same value stands in a file beside it.
 CREATE TABLE epoch (

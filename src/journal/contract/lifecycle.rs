@@ -259,7 +259,7 @@ pub(in crate::journal) async fn a_cancel_of_nothing_open_finishes_at_once(bench:
     let (id, appended) = begun(bench, vec![sent("v1")]).await;
     done(cancel(bench, &id).await);
     // The last item ends while the cancel is under way: it has not finished before that is over.
-    assert_eq!(finished(&bench.end(&appended.claimed, &Ending::deleted()).await), vec![]);
+    assert_eq!(finished(&bench.end(&appended.claimed, &Ending::deleted()).await), Vec::<DeletionSeq>::new());
     assert_eq!(row(bench, &id).await.finished_at, None);
     let (step, more) = bench.journal.cancel_step(appended.seq, 9).await.unwrap();
     assert_eq!((finished(&step), more), (vec![appended.seq], false));
@@ -434,7 +434,7 @@ pub(in crate::journal) async fn a_retry_goes_on_after_a_restart(bench: &Bench) {
     assert_eq!((opened.state, opened.counts.of(Outcome::Busy), opened.round), (DeletionState::Running, 4, 1));
     // What was opened first ends before the rest is opened: that finishes nothing.
     let first = bench.claim("DeleteVideo", 9).await;
-    assert_eq!(finished(&bench.end(&first, &Ending::deleted()).await), vec![]);
+    assert_eq!(finished(&bench.end(&first, &Ending::deleted()).await), Vec::<DeletionSeq>::new());
     assert_eq!(row(bench, &id).await.finished_at, None);
     bench.journal.close().await;
     let journal = bench.store.open(bench.clock.clone(), Metrics::new()).await;
@@ -641,8 +641,9 @@ pub(in crate::journal) async fn of_equal_verbs_one_wins(bench: &Bench) {
         let resumed = join_all((0..40).map(|_| resume(bench, &id))).await;
         assert_eq!((won(&paused), won(&resumed)), (1, 1));
     }
+    let one = &id;
     let both = join_all((0..40).map(|n| async move {
-        if n % 2 == 0 { cancel(bench, &id).await } else { pause(bench, &id).await }
+        if n % 2 == 0 { cancel(bench, one).await } else { pause(bench, one).await }
     }));
     let both = both.await;
     assert!(won(&both) <= 2 && matches!(cancel(bench, &id).await, Turned::Same(_)));

@@ -268,7 +268,7 @@ pub fn fsck(path: &Path) -> Result<Report, OpenError> {
 /// All answers from one committed state.
 fn look(connection: &Connection) -> rusqlite::Result<Report> {
     let snapshot = connection.unchecked_transaction()?;
-    let count = |statement: &str| snapshot.query_row(statement, [], |row| row.get::<_, u64>(0));
+    let count = |statement: &str| snapshot.query_row(statement, [], |row| row.get(0).map(i64::unsigned_abs));
     let mut report = Report { findings: integrity(&snapshot)?, ..Report::default() };
     // What SQLite itself calls broken cannot be read for more.
     if !report.findings.is_empty() {

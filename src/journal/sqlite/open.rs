@@ -113,7 +113,7 @@ const LOG_LIMIT_BYTES: i64 = 64 << 20;
 const WRITER_CACHE_KIB: i64 = 32 << 10;
 
 /// Prepared statements kept per connection: more than there are.
-const STATEMENTS: usize = 160;
+const STATEMENTS: usize = 256;
 
 /// What a start does with a journal that was restored or copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

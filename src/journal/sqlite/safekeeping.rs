@@ -13,8 +13,8 @@ use super::*;
 use crate::journal::contract::{self, Bench, account, deletion, item, sent, waiting};
 use crate::journal::{Once, Reopen, Start};
 use crate::types::clock::SystemClock;
-use crate::types::deletion::{DeletionState, Digest};
-use crate::types::lifecycle::{PauseCode, Verb};
+use crate::types::deletion::Digest;
+use crate::types::lifecycle::{DeletionState, PauseCode, Verb};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 
 /// How to break each rule.

@@ -284,12 +284,13 @@ pub(super) fn settle(
             place,
         ])?;
     }
-    let mut gained = [0_usize; Outcome::ALL.len()];
+    let number = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    let mut gained = [0; Outcome::ALL.len()];
     for (count, _) in gained.iter_mut().zip(Outcome::ALL).filter(|(_, one)| *one == ending.outcome) {
-        *count = all.len();
+        *count = number;
     }
     let [deleted, absent, refused, busy, failed, _, canceled] = gained;
-    let count = params![key.deletion, all.len(), deleted, absent, refused, busy, failed, canceled];
+    let count = params![key.deletion, number, deleted, absent, refused, busy, failed, canceled];
     let touched = reads::all(connection, COUNT, count, |row| chores::touched(row, key.deletion))?;
     let ended = vec![ending.outcome; all.len()];
     let recorded = Recorded { touched, ended, ..Recorded::default() };

@@ -40,9 +40,9 @@ const ITEMS: &str = "DELETE FROM items WHERE deletion = ?1 AND idx <= ?2";
 const ACCOUNTS: &str = "DELETE FROM deletion_accounts WHERE deletion = ?1 AND account IN \
     (SELECT a.value FROM deletions d, json_each(d.accounts) a WHERE d.seq = ?1)";
 const DELETION: &str = "DELETE FROM deletions WHERE seq = ?1";
-const OLDEST: &str = "SELECT created_at FROM deletions ORDER BY seq LIMIT 1";
+const OLDEST: &str = "SELECT created_at FROM deletions WHERE seq = (SELECT min(seq) FROM deletions)";
 const OLD_CALLS: &str =
-    "DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT ?2) AND started_at < ?1";
+    "DELETE FROM calls WHERE id < (SELECT min(id) FROM calls) + ?2 AND started_at < ?1";
 /// The statements of this file.
 pub(super) const STATEMENTS: [&str; 15] = [
     OLD_KEYS,

@@ -301,7 +301,9 @@ fn ask(connection: &Connection, rule: &'static str, question: &str) -> rusqlite:
             break;
         }
         let deletion = row.get::<_, Option<i64>>(0)?.map(|seq| name(connection, seq)).transpose()?;
-        findings.push(Finding { rule, deletion, item: row.get(1)?, detail: row.get(2)? });
+        // A text that is put together of what is missing is missing too.
+        let detail = row.get::<_, Option<String>>(2)?.unwrap_or_else(|| "names what is not there".to_owned());
+        findings.push(Finding { rule, deletion, item: row.get(1)?, detail });
     }
     Ok(findings)
 }

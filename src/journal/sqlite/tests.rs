@@ -90,7 +90,9 @@ async fn a_killed_process_leaves_everything_that_was_answered() {
         let name = |file: &OneFile| format!("{}{end}", file.path().display());
         std::fs::copy(name(&file), name(&copy)).unwrap();
     }
-    let reopened = copy.open().unwrap();
+    // It is not where it was, which is not what this is about.
+    let (clock, metrics) = (SystemClock::start(), Metrics::new());
+    let reopened = SqliteJournal::open_moved(&copy.path(), clock, metrics, Moved::Accept).unwrap();
     for id in &ids {
         let row = reopened.deletion(id).await.unwrap().unwrap();
         assert_eq!((row.counts.total, row.state), (2, DeletionState::Running));
@@ -273,9 +275,10 @@ async fn a_full_queue_refuses() {
 /// Scans that are meant: along the key, newest first; of what is open only; of a list
 /// that came as a parameter; of what another line of the plan has found.
 fn is_meant(line: &str) -> bool {
-    let along = ["SCAN d", "SCAN n", "SCAN CONSTANT ROW"];
+    let along = ["SCAN d", "SCAN n", "SCAN a", "SCAN CONSTANT ROW"];
+    let few = ["items_due", "deletions_open", "deletions_chores", "deletions_removed", "queues_turn"];
     along.contains(&line)
-        || ["items_due", "deletions_open", "queues_turn", "VIRTUAL TABLE"].iter().any(|s| line.contains(s))
+        || few.iter().chain(&["VIRTUAL TABLE", "(subquery"]).any(|part| line.contains(part))
 }
 
 #[test]

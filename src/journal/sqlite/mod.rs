@@ -148,12 +148,7 @@ impl Journal for SqliteJournal {
         Err(unbuilt())
     }
 
-    async fn retriable(
-        &self,
-        deletion: DeletionSeq,
-        from: u32,
-        limit: usize,
-    ) -> Result<Vec<ItemRow>, Error> {
+    async fn retriable(&self, deletion: DeletionSeq, from: u32, limit: usize) -> Result<Vec<ItemRow>, Error> {
         self.readers.read(move |c| reads::retriable(c, deletion, from, limit)).await
     }
 
@@ -181,12 +176,7 @@ impl Journal for SqliteJournal {
         self.readers.read(move |c| reads::shares(c, deletion)).await
     }
 
-    async fn outcomes(
-        &self,
-        deletion: DeletionSeq,
-        after: u32,
-        limit: usize,
-    ) -> Result<Vec<ItemRow>, Error> {
+    async fn outcomes(&self, deletion: DeletionSeq, after: u32, limit: usize) -> Result<Vec<ItemRow>, Error> {
         self.readers.read(move |c| reads::outcomes(c, deletion, after, limit)).await
     }
 

@@ -31,6 +31,8 @@ mod readers;
 
 mod accept;
 
+mod stage;
+
 mod keys;
 
 mod items;
@@ -81,9 +83,10 @@ const CHECK: &str = "UPDATE probe SET checked_at = ?1 WHERE id = 1";
 
 /// Every statement, for the check at the start that all fit the tables.
 fn statements() -> impl Iterator<Item = &'static str> {
-    let of_files: [&'static [&'static str]; 17] = [
+    let of_files: [&'static [&'static str]; 18] = [
         &[CHECK],
         &accept::STATEMENTS,
+        &stage::STATEMENTS,
         &keys::STATEMENTS,
         &items::STATEMENTS,
         &handout::STATEMENTS,
@@ -151,24 +154,24 @@ impl Journal for SqliteJournal {
         self.write(deletion.items.len() + 1, move |c, now| accept::append(c, now, &deletion)).await
     }
 
-    async fn begin(&self, _upload: NewUpload) -> Result<Begun, Error> {
-        Err(unbuilt())
+    async fn begin(&self, upload: NewUpload) -> Result<Begun, Error> {
+        self.write(1, move |c, now| stage::begin(c, now, &upload)).await
     }
 
-    async fn stage(&self, _upload: DeletionSeq, _from: u32, _items: Vec<NewItem>) -> Result<(), Error> {
-        Err(unbuilt())
+    async fn stage(&self, upload: DeletionSeq, from: u32, items: Vec<NewItem>) -> Result<(), Error> {
+        self.write(items.len() + 1, move |c, now| stage::stage(c, now, upload, from, &items)).await
     }
 
-    async fn seal(&self, _upload: DeletionSeq, _seal: Seal) -> Result<Touched, Error> {
-        Err(unbuilt())
+    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Touched, Error> {
+        self.write(1, move |c, now| stage::seal(c, now, upload, &seal)).await
     }
 
-    async fn discard(&self, _upload: DeletionSeq) -> Result<(), Error> {
-        Err(unbuilt())
+    async fn discard(&self, upload: DeletionSeq) -> Result<(), Error> {
+        self.write(1, move |c, _| stage::discard(c, upload).map(drop)).await
     }
 
-    async fn discard_unsealed(&self, _begun_before: jiff::Timestamp) -> Result<usize, Error> {
-        Ok(0)
+    async fn discard_unsealed(&self, begun_before: jiff::Timestamp) -> Result<usize, Error> {
+        self.write(1, move |c, _| stage::discard_unsealed(c, begun_before)).await
     }
 
     async fn turn(&self, deletion: &DeletionId, asked: Asked) -> Result<Option<Turned>, Error> {
@@ -180,12 +183,7 @@ impl Journal for SqliteJournal {
         self.write(max, move |c, now| chores::cancel_step(c, now, deletion, max)).await
     }
 
-    async fn retriable(
-        &self,
-        deletion: DeletionSeq,
-        from: u32,
-        limit: usize,
-    ) -> Result<Vec<ItemRow>, Error> {
+    async fn retriable(&self, deletion: DeletionSeq, from: u32, limit: usize) -> Result<Vec<ItemRow>, Error> {
         self.readers.read(move |c| reads::retriable(c, deletion, from, limit)).await
     }
 
@@ -214,12 +212,7 @@ impl Journal for SqliteJournal {
         self.readers.read(move |c| reads::shares(c, deletion)).await
     }
 
-    async fn outcomes(
-        &self,
-        deletion: DeletionSeq,
-        after: u32,
-        limit: usize,
-    ) -> Result<Vec<ItemRow>, Error> {
+    async fn outcomes(&self, deletion: DeletionSeq, after: u32, limit: usize) -> Result<Vec<ItemRow>, Error> {
         self.readers.read(move |c| reads::outcomes(c, deletion, after, limit)).await
     }
 
@@ -294,8 +287,4 @@ impl Journal for SqliteJournal {
         drop(queue);
         self.writer.ended().await;
     }
-}
-
-fn unbuilt() -> Error {
-    Error::Unavailable("not built yet".to_owned())
 }

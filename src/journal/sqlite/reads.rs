@@ -7,7 +7,7 @@
 
 use rusqlite::{Connection, Params, Row, named_params, params};
 
-use super::{queues, rows, words};
+use super::{rows, words};
 use crate::journal::{
     AttemptRow, DeletionFilter, DeletionRow, Error, ItemFilter, ItemRow, LaneShare, OpenLane, Receipt,
 };
@@ -281,7 +281,7 @@ pub(super) fn retriable(
 
 /// Where a deletion's items wait, by lane.
 pub(super) fn shares(connection: &Connection, deletion: DeletionSeq) -> Result<Vec<LaneShare>, Error> {
-    let mut shares = all(connection, SHARES, [deletion, queues::NOT_RUNNING], |row| {
+    let mut shares = all(connection, SHARES, [deletion, rows::NOT_RUNNING], |row| {
         let (account, operation): (String, String) = (row.get("account")?, row.get("operation")?);
         let waiting: i64 = row.get("waiting")?;
         Ok(LaneShare {

@@ -23,6 +23,9 @@ use crate::types::target::{AccountId, Name, OperationName, Target, What};
 /// The first generation that is handed out.
 pub(super) const FIRST_GENERATION: i64 = 1;
 
+/// In `queues.asleep`: the deletion is not running.
+pub(super) const NOT_RUNNING: i64 = i64::MAX;
+
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         let Some(failure) = error.sqlite_error() else {
@@ -238,7 +241,8 @@ pub(super) fn progress<T: DeserializeOwned>(row: &Row<'_>) -> Result<Option<T>, 
     json_column(row, "progress")
 }
 
-fn ending(row: &Row<'_>) -> Result<Option<Ending>, Error> {
+/// Columns `outcome`, `inferred`, `error`.
+pub(super) fn ending(row: &Row<'_>) -> Result<Option<Ending>, Error> {
     let Some(code) = row.get::<_, Option<i64>>("outcome")? else { return Ok(None) };
     Ok(Some(Ending {
         outcome: at(&Outcome::ALL, code, "outcome")?,

@@ -39,6 +39,10 @@ impl Store for OneFile {
     async fn open(&self, clock: Arc<dyn Clock>, metrics: Metrics) -> Arc<dyn Journal> {
         Arc::new(SqliteJournal::open(&self.path(), clock, metrics).unwrap())
     }
+
+    fn examine(&self) {
+        assert_eq!(fsck(&self.path()).unwrap().findings, vec![]);
+    }
 }
 
 async fn bench() -> Bench {
@@ -55,7 +59,11 @@ proptest! {
     #[test]
     fn any_run_of_writes_agrees_with_the_model(ops in contract::model::ops()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async { contract::model::play(&bench().await, ops).await });
+        runtime.block_on(async {
+            let bench = bench().await;
+            contract::model::play(&bench, ops).await;
+            bench.store.examine();
+        });
     }
 }
 

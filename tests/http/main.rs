@@ -18,5 +18,6 @@ mod pages;
 mod prefer;
 mod problems;
 mod process;
+mod safekeeping;
 mod serving;
 mod statuses;

@@ -24,7 +24,8 @@ async fn submit(process: &Process, items: usize) {
     let targets: Vec<Value> = (0..items).map(|n| media_target(&format!("missing-{n}"))).collect();
     let url = format!("http://{}/v1/deletions", process.address());
     let request = client().post(url).header("prefer", "respond-async");
-    let answer = request.json(&json!({"account": "sandbox-alibaba", "targets": targets})).send().await.unwrap();
+    let answer =
+        request.json(&json!({"account": "sandbox-alibaba", "targets": targets})).send().await.unwrap();
     assert_eq!(answer.status(), 202);
 }
 

@@ -22,6 +22,14 @@ pub(super) mod sending;
 
 pub(super) mod ending;
 
+pub(super) mod fairness;
+
+pub(super) mod keys;
+
+pub(super) mod uploads;
+
+pub(super) mod coalescing;
+
 pub(super) mod reading;
 
 pub(super) mod crowds;
@@ -55,6 +63,29 @@ macro_rules! contract_tests {
             ending::outcomes_are_numbered_without_a_gap,
             ending::a_call_for_two_deletions_finishes_both,
             ending::every_ending_reads_back,
+            fairness::a_single_item_goes_with_the_next_call,
+            fairness::callers_share_half_and_half,
+            fairness::many_small_deletions_fill_a_call,
+            fairness::what_is_not_due_yet_takes_no_turn,
+            keys::of_many_twins_one_makes_a_deletion,
+            keys::a_key_is_its_callers_and_of_one_request,
+            keys::an_old_key_is_free_again,
+            keys::a_key_is_busy_while_its_upload_is_received,
+            keys::a_key_is_kept_over_a_restart,
+            keys::a_refused_append_keeps_no_key,
+            uploads::an_upload_is_invisible_until_it_is_sealed,
+            uploads::a_discarded_upload_leaves_nothing,
+            uploads::old_uploads_are_discarded_together,
+            uploads::an_upload_is_sealed_whole_or_not,
+            uploads::lines_that_cannot_be_read_are_items_that_ended,
+            uploads::repeats_in_an_upload_are_found,
+            coalescing::a_hundred_deletions_of_one_id_are_one_call,
+            coalescing::what_is_being_sent_serves_who_comes_later,
+            coalescing::one_between_two_tries_still_leads,
+            coalescing::one_that_is_sent_takes_along_who_waits,
+            coalescing::who_waited_for_one_that_was_served_is_let_go,
+            coalescing::only_the_same_target_is_coalesced,
+            coalescing::an_uploads_items_are_coalesced_too,
             reading::deletions_are_filtered,
             reading::deletions_are_paged_newest_first,
             reading::items_are_filtered_and_paged,
@@ -116,8 +147,16 @@ impl Bench {
         line.unwrap().parse().unwrap()
     }
 
+    /// Appends what has no key yet.
+    pub(super) async fn accept(&self, deletion: NewDeletion) -> Appended {
+        match self.journal.append(deletion).await.unwrap() {
+            Accepted::New(appended) => appended,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(super) async fn append(&self, items: Vec<NewItem>) -> Appended {
-        self.journal.append(deletion(items)).await.unwrap()
+        self.accept(deletion(items)).await
     }
 
     pub(super) async fn claim(&self, operation: &'static str, max: usize) -> Vec<Claimed> {
@@ -157,7 +196,7 @@ impl Bench {
     }
 
     pub(super) async fn item(&self, deletion: DeletionSeq, index: u32) -> ItemRow {
-        self.journal.item(ItemKey { deletion, index }).await.unwrap().unwrap().0
+        self.journal.item(ItemKey { deletion, index }).await.unwrap().unwrap().item
     }
 
     pub(super) async fn items(&self, deletion: DeletionSeq) -> Vec<ItemRow> {
@@ -192,7 +231,7 @@ pub(super) fn wanted(name: &str) -> Wanted {
 }
 
 pub(super) fn item(name: &str, start: Start) -> NewItem {
-    NewItem { wanted: wanted(name), start }
+    NewItem { wanted: Some(wanted(name)), start }
 }
 
 pub(super) fn waiting(name: &str) -> NewItem {
@@ -210,11 +249,24 @@ pub(super) fn deletion(items: Vec<NewItem>) -> NewDeletion {
         reason: None,
         if_absent: IfAbsent::Ok,
         items,
+        digest: Digest([7; 32]),
+        once: None,
     }
 }
 
 pub(super) fn change(item: &Claimed, next: Next) -> Change {
     Change { key: item.key, generation: item.generation, progress: None, next }
+}
+
+/// Deletions that a write has finished.
+pub(super) fn finished(recorded: &Recorded) -> Vec<DeletionSeq> {
+    recorded.touched.iter().filter(|touched| touched.finished).map(|touched| touched.seq).collect()
+}
+
+/// The lanes in which items wait now, none of an upload.
+pub(super) fn lanes(recorded: &Recorded) -> Vec<LaneId> {
+    assert!(recorded.waiting.iter().all(|waiting| !waiting.bulk));
+    recorded.waiting.iter().map(|waiting| waiting.lane.clone()).collect()
 }
 
 pub(super) fn names(items: &[Claimed]) -> Vec<&str> {

@@ -12,7 +12,7 @@ use rusqlite::{ErrorCode, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::journal::{CallRecord, DeletionRow, Error, ItemRow};
+use crate::journal::{CallRecord, DeletionRow, Error, ItemRow, Round};
 use crate::types::deletion::{
     Counts, DeletionId, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Step, Wanted,
 };
@@ -22,6 +22,9 @@ use crate::types::target::{AccountId, Name, OperationName, Target, What};
 
 /// The first generation that is handed out.
 pub(super) const FIRST_GENERATION: i64 = 1;
+
+/// In `queues.asleep`: the deletion is not running.
+pub(super) const NOT_RUNNING: i64 = i64::MAX;
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
@@ -129,16 +132,24 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|e| Error::Unreadable(e.to_string()))
 }
 
+fn kind_code(what: &What) -> i64 {
+    match what {
+        What::Media => 0,
+        What::Source { .. } => 1,
+        What::Renditions(_) => 2,
+        What::Snapshots(_) => 3,
+        What::Image => 4,
+        What::AttachedMedia => 5,
+    }
+}
+
 /// A kind's number, and its selectors where it has any.
 pub(super) fn what_columns(what: &What) -> Result<(i64, Option<String>), Error> {
-    Ok(match what {
-        What::Media => (0, None),
-        What::Source { .. } => (1, Some(json(what)?)),
-        What::Renditions(_) => (2, Some(json(what)?)),
-        What::Snapshots(_) => (3, Some(json(what)?)),
-        What::Image => (4, None),
-        What::AttachedMedia => (5, None),
-    })
+    let selectors = match what {
+        What::Source { .. } | What::Renditions(_) | What::Snapshots(_) => Some(json(what)?),
+        What::Media | What::Image | What::AttachedMedia => None,
+    };
+    Ok((kind_code(what), selectors))
 }
 
 fn what(kind: i64, selectors: Option<&str>) -> Result<What, Error> {
@@ -149,6 +160,20 @@ fn what(kind: i64, selectors: Option<&str>) -> Result<What, Error> {
         (5, None) => Ok(What::AttachedMedia),
         _ => Err(unreadable("kind", kind)),
     }
+}
+
+/// Whether columns `form`, `kind`, `what` say the same as this target, whose account and name are equal.
+pub(super) fn is_same(row: &Row<'_>, target: &Target) -> Result<bool, Error> {
+    if row.get::<_, i64>("form")? != form_code(&target.name)
+        || row.get::<_, i64>("kind")? != kind_code(&target.what)
+    {
+        return Ok(false);
+    }
+    let selectors = row.get_ref("what")?.as_str_or_null().map_err(|e| unreadable("what", e))?;
+    let Some(selectors) = selectors else { return Ok(true) };
+    // The order of selectors does not make another target.
+    let other = Target { what: from_json(selectors)?, ..target.clone() };
+    Ok(other.identity() == target.identity())
 }
 
 /// The group as stored: the empty one is NULL.
@@ -176,7 +201,7 @@ fn text<T>(row: &Row<'_>, column: &str, read: fn(&str) -> Result<T, Error>) -> R
 }
 
 /// A stored JSON value, if there is one.
-fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, Error> {
+pub(super) fn json_column<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, Error> {
     let found = row.get_ref(column)?.as_str_or_null().map_err(|e| unreadable(column, e))?;
     found.map(from_json).transpose()
 }
@@ -213,15 +238,16 @@ pub(super) fn step(row: &Row<'_>) -> Result<Step, Error> {
 
 /// Column `progress`.
 pub(super) fn progress<T: DeserializeOwned>(row: &Row<'_>) -> Result<Option<T>, Error> {
-    optional_json(row, "progress")
+    json_column(row, "progress")
 }
 
-fn ending(row: &Row<'_>) -> Result<Option<Ending>, Error> {
+/// Columns `outcome`, `inferred`, `error`.
+pub(super) fn ending(row: &Row<'_>) -> Result<Option<Ending>, Error> {
     let Some(code) = row.get::<_, Option<i64>>("outcome")? else { return Ok(None) };
     Ok(Some(Ending {
         outcome: at(&Outcome::ALL, code, "outcome")?,
         inferred: row.get::<_, Option<bool>>("inferred")?.unwrap_or(false),
-        error: optional_json(row, "error")?,
+        error: json_column(row, "error")?,
     }))
 }
 
@@ -238,6 +264,25 @@ fn wanted(row: &Row<'_>) -> Result<Option<Wanted>, Error> {
 fn digest(row: &Row<'_>) -> Result<Digest, Error> {
     // None in rows of version 1.
     Ok(Digest(row.get::<_, Option<[u8; 32]>>("digest")?.unwrap_or_default()))
+}
+
+fn coalesced_with(row: &Row<'_>) -> Result<Option<(DeletionId, u32)>, Error> {
+    let Some(id) = row.get::<_, Option<String>>("with_id")? else { return Ok(None) };
+    Ok(Some((deletion_id(&id)?, row.get("with_idx")?)))
+}
+
+/// A whole row of `reads::ROUNDS`.
+pub(super) fn round(row: &Row<'_>) -> Result<Round, Error> {
+    let ending = ending(row)?.ok_or_else(|| unreadable("round", "without an outcome"))?;
+    Ok(Round {
+        number: row.get("number")?,
+        ending,
+        finished_at: time(row.get("finished_at")?)?,
+        reopened_at: time(row.get("reopened_at")?)?,
+        by: row.get("by")?,
+        reason: row.get("reason")?,
+        settled: row.get("settled")?,
+    })
 }
 
 /// A whole row of `reads::ITEM`.
@@ -258,24 +303,41 @@ pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
         last_call,
         finished_at: optional_time(row, "finished_at")?,
         same_as: row.get("same_as")?,
-        coalesced_with: None,
+        coalesced_with: coalesced_with(row)?,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
     })
 }
 
-/// A whole row of `reads::DELETION`.
-pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
-    let count = |column: &str| -> Result<u64, Error> {
-        let found: i64 = row.get(column)?;
-        u64::try_from(found).map_err(|_| unreadable(column, found))
-    };
+fn count(row: &Row<'_>, column: &str) -> Result<u64, Error> {
+    let found: i64 = row.get(column)?;
+    u64::try_from(found).map_err(|_| unreadable(column, found))
+}
+
+/// Columns `total` and those named by the outcomes.
+pub(super) fn counts(row: &Row<'_>) -> Result<Counts, Error> {
     let mut by_outcome = [0; Outcome::ALL.len()];
     for (slot, outcome) in by_outcome.iter_mut().zip(Outcome::ALL) {
         // The columns are named by the contract's words.
-        *slot = count(outcome.as_str())?;
+        *slot = count(row, outcome.as_str())?;
     }
+    Ok(Counts { total: count(row, "total")?, by_outcome })
+}
+
+/// What had ended at a time, for column `baseline`: NULL if nothing had.
+pub(super) fn baseline_column(by_outcome: &[u32; Outcome::ALL.len()]) -> Result<Option<String>, Error> {
+    if by_outcome.iter().all(|count| *count == 0) { Ok(None) } else { json(by_outcome).map(Some) }
+}
+
+/// Columns `total` and `baseline`.
+pub(super) fn baseline(row: &Row<'_>) -> Result<Counts, Error> {
+    let by_outcome = json_column(row, "baseline")?.unwrap_or_default();
+    Ok(Counts { total: count(row, "total")?, by_outcome })
+}
+
+/// A whole row of `reads::DELETION`.
+pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
     let finished_at = optional_time(row, "finished_at")?;
-    let accounts: Vec<String> = optional_json(row, "accounts")?.unwrap_or_default();
+    let accounts: Vec<String> = json_column(row, "accounts")?.unwrap_or_default();
     Ok(DeletionRow {
         seq: row.get("seq")?,
         id: text(row, "id", deletion_id)?,
@@ -283,7 +345,7 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         reason: row.get("reason")?,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
         state: at(&DELETION_STATES, row.get("state")?, "state")?,
-        pause: optional_json::<Pause>(row, "pause")?,
+        pause: json_column::<Pause>(row, "pause")?,
         digest: digest(row)?,
         bulk: row.get("bulk")?,
         round: row.get("round")?,
@@ -291,7 +353,7 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         created_at: time(row.get("created_at")?)?,
         started_at: optional_time(row, "started_at")?,
         finished_at,
-        counts: Counts { total: count("total")?, by_outcome },
+        counts: counts(row)?,
         accounts: accounts.iter().map(|name| account(name)).collect::<Result<_, _>>()?,
     })
 }

@@ -207,9 +207,9 @@ fn quotas() -> Vec<Row> {
         rows.push(
             row(7, vendor, "the rate grows back after ten quiet seconds")
                 .fault(Fault::Throttle { code: None, retry_after_ms: None })
-                .scenes(&[Scene::Waits(1), Scene::Passes(Duration::from_secs(12))])
                 .ends(DELETED)
                 .trail(REFUSED_ONCE)
+                .later(Duration::from_secs(12))
                 .lane(Lane::Recovering),
         );
     }

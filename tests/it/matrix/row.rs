@@ -178,6 +178,8 @@ pub(super) struct Row {
     /// The least time between two calls of the operation.
     pub(super) apart: Duration,
     pub(super) lane: Lane,
+    /// Time that passes between the end and the look at the lane.
+    pub(super) later: Duration,
     /// What must be true of the vendor's library at the end.
     pub(super) then: Vec<fn(&World) -> bool>,
     /// It waits for the machine's own clock for long.
@@ -204,6 +206,7 @@ pub(super) fn row(number: u8, vendor: Vendor, name: impl Into<String>) -> Row {
         worked: None,
         apart: Duration::ZERO,
         lane: Lane::Open,
+        later: Duration::ZERO,
         then: Vec::new(),
         is_slow: false,
     }
@@ -286,6 +289,11 @@ impl Row {
 
     pub(super) fn lane(mut self, lane: Lane) -> Self {
         self.lane = lane;
+        self
+    }
+
+    pub(super) fn later(mut self, time: Duration) -> Self {
+        self.later = time;
         self
     }
 

@@ -239,6 +239,11 @@ async fn trail(world: &World, row: &Row, accepted: &Answer, differences: &mut Di
         calls.iter().map(|call| format!("{} {}", told(call, "purpose"), told(call, "class"))).collect();
     let item = world.get(accepted.location()).await.nth(0).clone();
     differences.compare("attempts", &item["attempts"], &json!(trail.len()));
+    // A jump of the clock can strike between a claim and its call, whose lease is then too short to send
+    // under. Nothing left, so it is free to be repeated (FAULTS.md, section 1).
+    if row.scenes.iter().any(|scene| matches!(scene, Scene::Passes(_))) {
+        trail.retain(|step| !step.ends_with(" not_sent"));
+    }
     if row.trail_goes_on {
         trail.truncate(row.trail.len());
     }

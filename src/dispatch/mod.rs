@@ -126,31 +126,6 @@ pub struct Parts {
     pub queue_depth: u64,
 }
 
-/// An account at work.
-#[derive(Debug)]
-pub struct Account {
-    id: AccountId,
-    provider: Arc<dyn Provider>,
-    region: Option<String>,
-    gate: Gate,
-    budget: Mutex<Budget>,
-}
-
-impl Account {
-    fn is_overdrawn(&self) -> bool {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner).is_overdrawn()
-    }
-
-    fn settle_budget(&self, changes: &[Change]) {
-        let retries = changes.iter().filter(|c| matches!(c.next, Next::Again { counts: true, .. })).count();
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let done =
-            changes.iter().filter(|c| matches!(&c.next, Next::Ended(end) if end.error.is_none())).count();
-        budget.take(retries);
-        budget.pay_in(done);
-    }
-}
-
 /// What loops and handlers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -174,56 +149,6 @@ pub(crate) struct Shared {
 #[derive(Debug, Clone)]
 pub struct Dispatch {
     shared: Arc<Shared>,
-}
-
-/// An account, for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AccountView {
-    /// Its name.
-    pub id: AccountId,
-    /// Its provider.
-    pub provider: &'static str,
-    /// Its region.
-    pub region: Option<String>,
-    /// The kinds it can serve.
-    pub kinds: &'static [Kind],
-    /// Why it is blocked, if it is or one of its lanes is.
-    pub blocked: Option<LaneReason>,
-    /// Its lanes.
-    pub lanes: Vec<LaneView>,
-}
-
-/// A lane, for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LaneView {
-    /// The vendor action.
-    pub operation: &'static str,
-    /// Why it is blocked, if it is.
-    pub blocked: Option<LaneReason>,
-    /// Its bucket.
-    pub bucket: BucketView,
-    /// Items that wait.
-    pub queue_depth: u64,
-}
-
-/// Why a caller's own read gave nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// There is no such account.
-    #[error("there is no such account")]
-    UnknownAccount,
-    /// The account is blocked.
-    #[error("the account is blocked: {}", .0.as_str())]
-    Blocked(LaneReason),
-    /// No permit or no answer came in time, or the vendor throttled.
-    #[error("the vendor could not be asked in time")]
-    TooLate,
-    /// The vendor does not let this account read it.
-    #[error("the vendor refused: {0:?}")]
-    Refused(ItemError),
-    /// The vendor failed.
-    #[error("the vendor failed{}", .0.as_ref().map(|code| format!(" with {code}")).unwrap_or_default())]
-    Failed(Option<String>),
 }
 
 impl Dispatch {
@@ -321,68 +246,6 @@ impl Dispatch {
     pub fn subscribe(&self, id: &DeletionId) -> Watch {
         self.shared.wakes.subscribe(id)
     }
-
-    /// Every account's name.
-    #[must_use]
-    pub fn account_ids(&self) -> Vec<AccountId> {
-        self.shared.accounts.keys().cloned().collect()
-    }
-
-    /// Whether there is such an account.
-    #[must_use]
-    pub fn has_account(&self, id: &AccountId) -> bool {
-        self.shared.accounts.contains_key(id)
-    }
-
-    /// One account, for people.
-    #[must_use]
-    pub fn account(&self, id: &AccountId) -> Option<AccountView> {
-        let account = self.shared.accounts.get(id)?;
-        let lanes: Vec<LaneView> = self
-            .shared
-            .lanes_of(account)
-            .map(|lane| LaneView {
-                operation: lane.operation.name,
-                blocked: lane.blocked().map(|blocked| blocked.reason),
-                bucket: lane.bucket(),
-                queue_depth: lane.depth(),
-            })
-            .collect();
-        Some(AccountView {
-            id: account.id.clone(),
-            provider: account.provider.name(),
-            region: account.region.clone(),
-            kinds: account.provider.kinds(),
-            blocked: self.shared.blocked(account),
-            lanes,
-        })
-    }
-
-    /// Why an account is blocked, if it is or one of its lanes is. Every request
-    /// that waits asks this more than once, so no view is made for it.
-    #[must_use]
-    pub fn blocked(&self, id: &AccountId) -> Option<LaneReason> {
-        self.shared.blocked(self.shared.accounts.get(id)?)
-    }
-
-    /// Probes a blocked account now and opens it if the probe goes through.
-    pub async fn unblock(&self, id: &AccountId) -> Option<AccountView> {
-        let account = self.shared.accounts.get(id)?;
-        if self.shared.blocked(account).is_some() {
-            self.shared.probe(account).await;
-        }
-        self.account(id)
-    }
-
-    /// What stands at the vendor under this id; `None` if nothing does.
-    pub async fn look(&self, account: &AccountId, id: &MediaId) -> Result<Option<Facts>, ReadError> {
-        let account = self.shared.accounts.get(account).ok_or(ReadError::UnknownAccount)?;
-        let reads = self.shared.portrait(account, id);
-        tokio::select! {
-            facts = reads => facts,
-            () = self.shared.clock.sleep(READ_PATIENCE) => Err(ReadError::TooLate),
-        }
-    }
 }
 
 /// The providers that accounts can have.
@@ -416,76 +279,6 @@ impl Shared {
         self.lanes.get(&LaneId { account: account.clone(), operation })
     }
 
-    /// The account's own reason before those of its lanes.
-    fn blocked(&self, account: &Account) -> Option<LaneReason> {
-        let of_lanes = || self.lanes_of(account).find_map(|lane| lane.gate.blocked());
-        account.gate.blocked().or_else(of_lanes).map(|blocked| blocked.reason)
-    }
-
-    /// Closes a gate and says so once. Who closes it wakes those who wait behind it, but only after
-    /// the call's own items are recorded: their outcome may be what somebody waits for.
-    fn block(&self, gate: &Gate, lane: &LaneId, reason: LaneReason) {
-        if gate.close(reason, self.clock.now()) {
-            tracing::error!(%lane, reason = reason.as_str(), "blocked: nothing is sent until a probe goes through");
-        }
-    }
-
-    /// One harmless read; if it goes through, everything of the account is open again.
-    async fn probe(&self, account: &Account) {
-        let call = account.provider.probe();
-        let Some(lane) = self.lane(&account.id, call.operation.name) else { return };
-        let probe = async {
-            let mut client = lane.client();
-            let Ok(_) = client.ready().await;
-            lane::exchange(self, lane, &mut client, call, 1).await.0
-        };
-        let report = tokio::select! {
-            report = probe => report,
-            () = self.clock.sleep(READ_PATIENCE) => return,
-        };
-        let works = !report.verdicts.is_empty()
-            && report.verdicts.iter().all(|v| matches!(v, Verdict::Facts(_) | Verdict::Absent));
-        tracing::info!(account = %account.id, works, vendor.code = report.code, "probed a blocked account");
-        if works {
-            account.gate.open();
-            for lane in self.lanes_of(account) {
-                lane.gate.open();
-                lane.wake();
-            }
-        }
-    }
-
-    async fn portrait(&self, account: &Account, id: &MediaId) -> Result<Option<Facts>, ReadError> {
-        let mut facts = Facts::only(Standing::Untold);
-        for (n, call) in account.provider.portrait(id).into_iter().enumerate() {
-            let Some(lane) = self.lane(&account.id, call.operation.name) else { continue };
-            if let Some(blocked) = lane.blocked() {
-                return Err(ReadError::Blocked(blocked.reason));
-            }
-            let mut client = lane.client();
-            let Ok(_) = client.ready().await;
-            let (report, _) = lane::exchange(self, lane, &mut client, call, 1).await;
-            match report.verdicts.into_iter().next() {
-                Some(Verdict::Facts(more)) => facts = facts.and(*more),
-                Some(Verdict::Absent) => facts = facts.and(Facts::only(Standing::Missing)),
-                Some(Verdict::Fault(reason)) => {
-                    self.block(&account.gate, &lane.id, reason);
-                    self.wakes.wake_all();
-                    return Err(ReadError::Blocked(reason));
-                }
-                // The first read tells whether it stands; what the others cannot tell is left out.
-                Some(Verdict::NotOk { error, .. }) if n == 0 => return Err(ReadError::Refused(error)),
-                _ if n == 0 && report.throttled.is_some() => return Err(ReadError::TooLate),
-                _ if n == 0 => return Err(ReadError::Failed(report.code)),
-                _ => {}
-            }
-            if facts.standing == Standing::Missing {
-                return Ok(None);
-            }
-        }
-        Ok(Some(facts))
-    }
-
     fn is_healthy(&self) -> bool {
         *self.healthy.borrow()
     }
@@ -515,12 +308,5 @@ impl Shared {
         if changed {
             tracing::info!("the journal works again");
         }
-    }
-
-    fn show_depth(&self, id: &LaneId, lane: &Lane) {
-        let labels = LaneLabels { account: id.account.to_string(), operation: id.operation.to_string() };
-        let depth = i64::try_from(lane.depth()).unwrap_or(i64::MAX);
-        self.metrics.queue_depth.get_or_create(&labels).set(depth);
-        self.metrics.blocked.get_or_create(&labels).set(i64::from(lane.blocked().is_some()));
     }
 }

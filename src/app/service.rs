@@ -69,6 +69,7 @@ impl Service {
                     cool_down: settings.retry.cool_down,
                 },
                 queue_depth: u64::try_from(settings.lanes.queue_depth).unwrap_or(u64::MAX),
+                keep: settings.retention.finished,
             },
             configs,
         );

@@ -25,10 +25,14 @@ pub struct Account {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) region: Option<String>,
     pub(super) gate: Gate,
-    pub(super) budget: Mutex<Budget>,
+    budget: Mutex<Budget>,
 }
 
 impl Account {
+    pub(super) fn new(id: AccountId, provider: Arc<dyn Provider>, region: Option<String>) -> Self {
+        Self { id, provider, region, gate: Gate::default(), budget: Mutex::default() }
+    }
+
     pub(super) fn is_overdrawn(&self) -> bool {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner).is_overdrawn()
     }

@@ -5,6 +5,31 @@
 //! journal. Decisions are elsewhere (`batch`, `retry`); when there is a permit is
 //! `lane.rs`, how it is written down `record.rs`.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::OwnedSemaphorePermit;
+use tower::{Service, ServiceExt};
+
+use super::Shared;
+use super::batch::{self, Load};
+use super::lane::{LEASE, Lane};
+use super::quota::{Quota, VendorClient};
+use super::record;
+use super::retry::{self, Circumstances};
+use super::window;
+use crate::journal::{CallRecord, Change, Claimed, Next};
+use crate::providers::transport::CALL_TIMEOUT;
+use crate::providers::{Again, Call, CallReport, Effect, Verdict};
+use crate::types::deletion::{LaneId, Phase};
+use crate::types::metrics::CallLabels;
+use crate::types::outcome::{AttemptClass, Ending, ItemError, LaneReason, Outcome, Reason};
+
 /// What a call goes out by.
 #[derive(Debug)]
 pub(super) struct Outlet {
@@ -27,7 +52,8 @@ pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet
         let Ok(_) = client.ready().await;
     }
     let started_at = shared.clock.now();
-    let is_late = shared.clock.uptime() + CALL_TIMEOUT > leased_at + LEASE;
+    // It may still have to wait until the vendor's second has room.
+    let is_late = shared.clock.uptime() + window::SPAN + CALL_TIMEOUT > leased_at + LEASE;
     let (report, duration) = if loads.is_empty() {
         (nothing_sent(0), Duration::ZERO)
     } else if is_late {
@@ -48,7 +74,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet
     };
     let was_open = lane.blocked().is_none();
     changes.extend(judge(&shared, &lane, loads, report, started_at));
-    finish(&shared, call, changes).await;
+    record::finish(&shared, call, changes).await;
     if was_open && lane.blocked().is_some() {
         shared.wakes.wake_all();
     }
@@ -119,7 +145,7 @@ pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec
         |at| at.checked_sub(SignedDuration::try_from(LEASE).unwrap_or_default()).unwrap_or(at),
     );
     changes.extend(judge(shared, lane, loads, report, sent_at));
-    finish(shared, call, changes).await;
+    record::finish(shared, call, changes).await;
 }
 
 /// The report of a call that was not made.
@@ -271,7 +297,7 @@ fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) {
             Verdict::Fault(reason) => shared.block(&lane.account.gate, &lane.id, *reason),
             Verdict::NotOk { maybe_account: true, .. } if loads.len() == 1 => {
                 if lane.gate.strike(load.claimed.target.name.as_str()) {
-                    shared.block(&lane.gate, &lane.id, crate::types::outcome::LaneReason::Forbidden);
+                    shared.block(&lane.gate, &lane.id, LaneReason::Forbidden);
                 }
             }
             Verdict::Deleted | Verdict::Absent | Verdict::Facts(_) => lane.gate.succeeded(),

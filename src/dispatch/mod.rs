@@ -14,17 +14,19 @@
 //! the delete, a read that settles a lost answer. Which turn is next is decided by
 //! pure functions (`batch`, `resolve`, `retry`, `settle`); loops only act.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
 /// Items become a call.
 pub mod batch;
+
+/// Accounts at work.
+pub mod accounts;
 
 /// The token bucket.
 pub mod bucket;
@@ -35,11 +37,32 @@ pub mod budget;
 /// Whether a lane may send.
 pub mod gate;
 
+/// One call.
+mod call;
+
+/// Work that goes in steps.
+mod chores;
+
+/// What a deletion asks for, in one number.
+pub mod digest;
+
+/// Whether a deletion goes wrong in bulk.
+pub mod health;
+
 /// The loop that sends.
 pub mod lane;
 
+/// How fast deletions go.
+pub mod pace;
+
+/// Reads that no item asked for.
+pub mod probe;
+
 /// The token bucket as a middleware.
 pub mod quota;
+
+/// What came of items, written down and told.
+mod record;
 
 /// What a read before a delete proves.
 pub mod resolve;
@@ -49,6 +72,9 @@ pub mod retry;
 
 /// What a read proves about a part.
 pub mod settle;
+
+/// The first call of a target.
+pub mod steps;
 
 /// From a request to journaled items.
 pub mod submit;
@@ -68,27 +94,28 @@ mod sweep;
 /// Who waits for what.
 pub mod wake;
 
+/// How many calls may leave in any second.
+pub mod window;
+
+pub use accounts::{Account, AccountView, LaneView};
+pub use probe::ReadError;
+
 use bucket::Rate;
-use budget::Budget;
-use gate::Gate;
+use health::Runs;
 use lane::Lane;
-use quota::{BucketView, LocalPermits, Permits};
+use pace::Paces;
+use quota::{LocalPermits, Permits};
 use retry::Policy;
 use wake::{Wakes, Watch};
 
-use crate::journal::{self, Change, Journal, Next, Rescue};
-use crate::providers::{self, Provider, Refusal, Verdict};
-use crate::types::asset::{Facts, Standing};
+use crate::journal::{self, Journal, Rescue};
+use crate::providers::{self, Provider, Refusal};
 use crate::types::chance::Chance;
 use crate::types::clock::Clock;
-use crate::types::deletion::{DeletionId, LaneId};
-use crate::types::metrics::{LaneLabels, Metrics};
-use crate::types::outcome::LaneReason;
+use crate::types::deletion::{DeletionId, DeletionSeq, LaneId};
+use crate::types::metrics::Metrics;
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
-use crate::types::target::{AccountId, Kind, MediaId, OperationName};
-
-/// How long a caller's own read waits for permits and the vendor.
-const READ_PATIENCE: Duration = Duration::from_secs(10);
+use crate::types::target::{AccountId, OperationName};
 
 /// An account to serve.
 #[derive(Debug)]
@@ -124,6 +151,8 @@ pub struct Parts {
     pub policy: Policy,
     /// Waiting interactive items of one lane, at most.
     pub queue_depth: u64,
+    /// How long finished deletions are kept.
+    pub keep: Duration,
 }
 
 /// What loops and handlers share.
@@ -137,9 +166,18 @@ pub(crate) struct Shared {
     stop: CancellationToken,
     policy: Policy,
     queue_depth: u64,
+    keep: Duration,
     accounts: BTreeMap<AccountId, Arc<Account>>,
     lanes: BTreeMap<LaneId, Arc<Lane>>,
     wakes: Wakes,
+    /// How fast deletions go, for forecasts.
+    paces: Mutex<Paces>,
+    /// Rows of equal failures.
+    runs: Mutex<Runs>,
+    /// Deletions that are just being paused by themselves.
+    pausing: Mutex<BTreeSet<DeletionSeq>>,
+    /// Deletions whose chores are being worked off.
+    at_work: Mutex<chores::AtWork>,
     healthy: watch::Sender<bool>,
     /// Its clones are outcomes of this process that wait to be written.
     unrecorded: Arc<()>,
@@ -158,13 +196,8 @@ impl Dispatch {
         let mut buckets: HashMap<(String, &'static str), Arc<dyn Permits>> = HashMap::new();
         let (mut accounts, mut lanes) = (BTreeMap::new(), BTreeMap::new());
         for config in configs {
-            let account = Arc::new(Account {
-                id: config.id.clone(),
-                provider: Arc::clone(&config.provider),
-                region: config.region,
-                gate: Gate::default(),
-                budget: Mutex::default(),
-            });
+            let account =
+                Arc::new(Account::new(config.id.clone(), Arc::clone(&config.provider), config.region));
             for operation in config.provider.operations() {
                 let rate = config.rates.get(operation.name).copied().unwrap_or_default();
                 let permits = buckets
@@ -186,9 +219,14 @@ impl Dispatch {
             stop: parts.stop,
             policy: parts.policy,
             queue_depth: parts.queue_depth,
+            keep: parts.keep,
             accounts,
             lanes,
             wakes: Wakes::default(),
+            paces: Mutex::default(),
+            runs: Mutex::default(),
+            pausing: Mutex::default(),
+            at_work: Mutex::default(),
             healthy: watch::Sender::new(true),
             unrecorded: Arc::new(()),
         };
@@ -197,23 +235,21 @@ impl Dispatch {
 
     /// Takes back what a dead process left, then starts the loops.
     pub async fn start(&self) -> Result<(), journal::Error> {
+        // One process uses the journal: whoever was uploading is gone.
+        let unsealed = self.shared.journal.discard_unsealed(self.shared.clock.now()).await?;
         let taken_back = sweep::take_back(&self.shared, Rescue::All).await?;
-        let open = self.shared.journal.open_lanes().await?;
+        let open = sweep::recount(&self.shared).await?;
         let waiting: u64 = open.iter().map(|lane| lane.waiting).sum();
-        if taken_back > 0 || waiting > 0 {
-            tracing::info!(taken_back, waiting, "open items of an earlier run go on");
+        if taken_back > 0 || waiting > 0 || unsealed > 0 {
+            tracing::info!(taken_back, waiting, unsealed, "open items of an earlier run go on");
         }
-        for open in open {
-            let Some(lane) = self.shared.lanes.get(&open.lane) else {
-                tell_unserved(&open.lane, open.waiting);
-                continue;
-            };
-            // The ones taken back above have been counted as they came; the journal's count is the truth.
-            lane.recount(open.waiting);
+        for open in open.iter().filter(|open| !self.shared.lanes.contains_key(&open.lane)) {
+            tell_unserved(&open.lane, open.waiting);
         }
         for lane in self.shared.lanes.values() {
             self.shared.tasks.spawn(lane::run(Arc::clone(&self.shared), Arc::clone(lane)));
         }
+        chores::begin_all(&self.shared).await?;
         self.shared.tasks.spawn(sweep::run(Arc::clone(&self.shared)));
         Ok(())
     }
@@ -255,11 +291,19 @@ pub fn provider_names() -> impl Iterator<Item = &'static str> {
 
 /// The ending of an item that a provider refuses to serve.
 pub(crate) fn refused(provider: &dyn Provider, refusal: &Refusal) -> Ending {
-    let error = match refusal {
+    Ending::not_ok(Outcome::Refused, refusal_error(provider, refusal))
+}
+
+/// What a provider's refusal is called.
+fn refusal_error(provider: &dyn Provider, refusal: &Refusal) -> ItemError {
+    match refusal {
         Refusal::Unsupported(message) => providers::unsupported(provider, message.clone()),
         Refusal::Invalid { message, .. } => ItemError::new(Reason::Invalid, message.clone()),
-    };
-    Ending::not_ok(Outcome::Refused, error)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tell_unserved(lane: &LaneId, items: u64) {
@@ -277,6 +321,49 @@ impl Shared {
     fn lane(&self, account: &AccountId, operation: &str) -> Option<&Arc<Lane>> {
         let operation = OperationName::parse(operation).ok()?;
         self.lanes.get(&LaneId { account: account.clone(), operation })
+    }
+
+    fn paces(&self) -> MutexGuard<'_, Paces> {
+        locked(&self.paces)
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Runs> {
+        locked(&self.runs)
+    }
+
+    fn pausing(&self) -> MutexGuard<'_, BTreeSet<DeletionSeq>> {
+        locked(&self.pausing)
+    }
+
+    fn at_work(&self) -> MutexGuard<'_, chores::AtWork> {
+        locked(&self.at_work)
+    }
+
+    /// A deletion has ended: nothing more is measured of it.
+    fn forget(&self, deletion: DeletionSeq) {
+        self.paces().forget(deletion);
+        self.runs().forget(deletion);
+    }
+
+    /// Items of a deletion may go that could not before.
+    async fn wake_lanes_of(&self, deletion: DeletionSeq) {
+        match self.journal.shares(deletion).await {
+            Ok(shares) => {
+                shares.iter().filter_map(|share| self.lanes.get(&share.lane)).for_each(|lane| lane.wake())
+            }
+            // One look too many each does no harm.
+            Err(_) => self.lanes.values().for_each(|lane| lane.wake()),
+        }
+    }
+
+    /// So much has come to wait that the journal is asked for the numbers.
+    async fn recount_and_wake(&self) {
+        match sweep::recount(self).await {
+            Ok(open) => {
+                open.iter().filter_map(|open| self.lanes.get(&open.lane)).for_each(|lane| lane.wake());
+            }
+            Err(_) => self.lanes.values().for_each(|lane| lane.wake()),
+        }
     }
 
     fn is_healthy(&self) -> bool {

@@ -22,9 +22,19 @@ pub(super) mod sending;
 
 pub(super) mod ending;
 
+pub(super) mod fairness;
+
+pub(super) mod keys;
+
+pub(super) mod uploads;
+
+pub(super) mod coalescing;
+
 pub(super) mod reading;
 
 pub(super) mod crowds;
+
+pub(super) mod lifecycle;
 
 pub(super) mod model;
 
@@ -55,6 +65,29 @@ macro_rules! contract_tests {
             ending::outcomes_are_numbered_without_a_gap,
             ending::a_call_for_two_deletions_finishes_both,
             ending::every_ending_reads_back,
+            fairness::a_single_item_goes_with_the_next_call,
+            fairness::callers_share_half_and_half,
+            fairness::many_small_deletions_fill_a_call,
+            fairness::what_is_not_due_yet_takes_no_turn,
+            keys::of_many_twins_one_makes_a_deletion,
+            keys::a_key_is_its_callers_and_of_one_request,
+            keys::an_old_key_is_free_again,
+            keys::a_key_is_busy_while_its_upload_is_received,
+            keys::a_key_is_kept_over_a_restart,
+            keys::a_refused_append_keeps_no_key,
+            uploads::an_upload_is_invisible_until_it_is_sealed,
+            uploads::a_discarded_upload_leaves_nothing,
+            uploads::old_uploads_are_discarded_together,
+            uploads::an_upload_is_sealed_whole_or_not,
+            uploads::lines_that_cannot_be_read_are_items_that_ended,
+            uploads::repeats_in_an_upload_are_found,
+            coalescing::a_hundred_deletions_of_one_id_are_one_call,
+            coalescing::what_is_being_sent_serves_who_comes_later,
+            coalescing::one_between_two_tries_still_leads,
+            coalescing::one_that_is_sent_takes_along_who_waits,
+            coalescing::who_waited_for_one_that_was_served_is_let_go,
+            coalescing::only_the_same_target_is_coalesced,
+            coalescing::an_uploads_items_are_coalesced_too,
             reading::deletions_are_filtered,
             reading::deletions_are_paged_newest_first,
             reading::items_are_filtered_and_paged,
@@ -67,13 +100,38 @@ macro_rules! contract_tests {
             crowds::counts_add_up_whenever_one_looks,
             crowds::two_claimers_never_get_the_same_item,
             crowds::after_close_nothing_is_written,
+            lifecycle::a_paused_deletion_hands_out_nothing,
+            lifecycle::what_was_sent_before_a_pause_is_recorded,
+            lifecycle::a_paused_deletion_may_finish,
+            lifecycle::what_is_tried_counts_from_the_last_resume,
+            lifecycle::all_that_runs_can_be_paused_at_once,
+            lifecycle::a_cancel_ends_what_was_not_sent,
+            lifecycle::a_try_that_did_nothing_is_the_last_after_a_cancel,
+            lifecycle::a_cancel_of_nothing_open_finishes_at_once,
+            lifecycle::a_cancel_goes_on_after_a_restart,
+            lifecycle::a_leader_that_was_not_sent_hands_on,
+            lifecycle::who_waits_for_a_call_can_be_canceled_alone,
+            lifecycle::a_call_that_may_have_worked_serves_all_who_wait,
+            lifecycle::a_retry_keeps_what_was,
+            lifecycle::a_retry_goes_on_after_a_restart,
+            lifecycle::a_retry_keeps_a_pause,
+            lifecycle::an_item_served_by_anothers_call_can_be_opened_alone,
+            lifecycle::only_what_is_unknown_is_settled,
+            lifecycle::shares_tell_who_else_is_in_a_lane,
+            lifecycle::what_is_no_longer_kept_goes_and_nothing_else,
+            lifecycle::a_removal_goes_on_after_a_restart,
+            lifecycle::old_keys_are_forgotten,
+            lifecycle::of_equal_verbs_one_wins,
+            lifecycle::verbs_race_with_calls_and_all_adds_up,
         );
     };
     ($bench:path; $($part:ident::$name:ident),* $(,)?) => {
         $(
             #[tokio::test]
             async fn $name() {
-                $crate::journal::contract::$part::$name(&$bench().await).await;
+                let bench = $bench().await;
+                $crate::journal::contract::$part::$name(&bench).await;
+                bench.store.examine();
             }
         )*
     };
@@ -85,6 +143,9 @@ pub(super) use contract_tests;
 pub(super) trait Store: Send + Sync {
     /// Opens it, again if it was open before.
     async fn open(&self, clock: Arc<dyn Clock>, metrics: Metrics) -> Arc<dyn Journal>;
+
+    /// Looks behind the trait, after a test: whether what is stored keeps its own rules.
+    fn examine(&self) {}
 }
 
 /// A journal under test.

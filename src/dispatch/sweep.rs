@@ -54,6 +54,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
             {
                 shared.journal_failed(&error);
             }
+            if let Ok(bytes) = shared.journal.size().await {
+                shared.metrics.journal_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            }
             // Whatever wake-up was lost, nothing waits longer than this.
             shared.lanes.values().for_each(|lane| lane.wake());
         }

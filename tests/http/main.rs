@@ -11,7 +11,10 @@ mod harness;
 
 mod canary;
 mod contract;
+mod events;
 mod harm;
+mod idempotency;
+mod intake;
 mod keys;
 mod lists;
 mod pages;
@@ -20,3 +23,5 @@ mod problems;
 mod process;
 mod serving;
 mod statuses;
+mod streams;
+mod verbs;

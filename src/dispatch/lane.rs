@@ -27,6 +27,7 @@ use super::{Account, Shared};
 use crate::journal::{self, CallRecord, Change, Claimed, Next, Recorded};
 use crate::providers::transport::CALL_TIMEOUT;
 use crate::providers::{Again, Call, CallReport, Effect, Operation, Verdict};
+use crate::types::crash;
 use crate::types::deletion::{LaneId, Phase};
 use crate::types::metrics::{CallLabels, LaneLabels, OutcomeLabels};
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
@@ -233,6 +234,7 @@ async fn turn(shared: &Arc<Shared>, lane: &Arc<Lane>, outlet: Outlet) -> Turn {
         }
         Ok(claim) => {
             shared.journal_works();
+            crash::point("after-claim");
             lane.leave(claim.items.len() as u64);
             shared.tasks.spawn(deliver(Arc::clone(shared), Arc::clone(lane), outlet, claim.items));
             Turn::Sent
@@ -289,6 +291,7 @@ pub(super) async fn exchange(
     let (items, started) = (call.entries.len(), shared.clock.uptime());
     let sent: Result<CallReport, Infallible> = client.call(call).await;
     let Ok(report) = sent;
+    crash::point("after-answer");
     let duration = shared.clock.uptime().saturating_sub(started);
     tell(shared, lane, items, attempt, &report, duration);
     (report, duration)
@@ -509,6 +512,7 @@ async fn finish(shared: &Arc<Shared>, items: &[Claimed], call: CallRecord, chang
     let mut pause = JOURNAL_PAUSE;
     // While an outcome waits to be written, its lease may run out; nobody may take the item back.
     let _unrecorded = shared.hold_rescue();
+    crash::point("before-record");
     let recorded = loop {
         match shared.journal.record(call.clone(), changes.clone()).await {
             Ok(recorded) => break recorded,
@@ -524,6 +528,7 @@ async fn finish(shared: &Arc<Shared>, items: &[Claimed], call: CallRecord, chang
             }
         }
     };
+    crash::point("after-record");
     shared.journal_works();
     announce(shared, items, &recorded);
 }

@@ -150,6 +150,7 @@ impl Dispatch {
         let appended =
             shared.journal.append(deletion).await.inspect_err(|error| shared.journal_failed(error))?;
         shared.journal_works();
+        crate::types::crash::point("after-accept");
         places.keep();
         send(shared, direct, leased_at, appended.claimed);
         Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished })

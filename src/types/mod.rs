@@ -28,3 +28,6 @@ pub mod clock;
 
 /// What is counted.
 pub mod metrics;
+
+/// Where a test lets the process die.
+pub mod crash;

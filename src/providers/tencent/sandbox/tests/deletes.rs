@@ -148,6 +148,21 @@ fn a_second_delete_is_an_error_unless_switched() {
 }
 
 #[test]
+fn bulk_media_follow_the_seeded_ones_and_stay_deleted() {
+    let trial = Trial::with(&json!({ "bulk_media": 2 }));
+    let (first, past) = (seed::video(seed::VIDEOS), seed::video(seed::VIDEOS + 2));
+    assert_eq!(trial.delete(&past, &json!([])).code, "ResourceNotFound");
+    assert_eq!(trial.delete(&first, &json!([])).removed(), ["everything"]);
+    trial.switch(&json!({ "bulk_media": 3 }));
+    assert_eq!(trial.delete(&first, &json!([])).code, "ResourceNotFound");
+    assert_eq!(trial.delete(&past, &json!([])).removed(), ["everything"]);
+    trial.vendor.reset();
+    assert_eq!(trial.delete(&first, &json!([])).removed(), ["everything"]);
+    let most = json!({ "bulk_media": seed::MAX_BULK + 1 });
+    assert!(trial.vendor.set_options(&most).is_err_and(|why| why.contains("bulk_media")));
+}
+
+#[test]
 fn an_absent_part_is_fine_unless_switched() {
     let parts = json!([{ "Type": "OriginalFiles" }, { "Type": "TranscodeFiles", "Definition": 77 }]);
     let trial = Trial::new();

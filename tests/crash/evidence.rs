@@ -49,10 +49,23 @@ impl Before {
 
     /// Asks everybody, ending the service in between.
     pub(crate) fn collect(self, stage: &Stage, client: &Client, service: Service, deaths: u64) -> Evidence {
+        self.collect_after(stage, client, service, deaths, || {})
+    }
+
+    /// The same, with something to do between the service's end and the look into its journal.
+    pub(crate) fn collect_after(
+        self,
+        stage: &Stage,
+        client: &Client,
+        service: Service,
+        deaths: u64,
+        bring: impl FnOnce(),
+    ) -> Evidence {
         let shown = client.show_all();
         service.process.signal("-TERM");
         let (status, said, _) = service.process.end(Duration::from_secs(25));
         assert_eq!(status.code(), Some(0), "{said}");
+        bring();
         let witness = |account, vendor: &Vendor, before| Witness {
             account,
             ledger: vendor.ledger(),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use serde_json::json;
 
 use super::checker;
 use super::client::Client;
@@ -21,16 +22,18 @@ use super::stage::{Assets, Stage};
 /// Deaths of one job: with more, there would be none left to die in.
 const IN_A_ROUND: u64 = 25;
 /// A job of 20,000 items lasts as long as a round of deaths at this pace.
-const PACE: Pace = Pace { alibaba: 36, tencent: 360 };
+const PACE: Pace = Pace { alibaba: 44, tencent: 400 };
 pub(crate) const JOB: Size = Size { items: 20_000, tencent: 6_000, request: load::MOST };
 const ASSETS: Assets = Assets { alibaba: 15_000, tencent: 7_000 };
 /// Longest life of a process, from when it serves.
-const LIFE_MS: u64 = 900;
+const LIFE_MS: u64 = 800;
 /// In how many of a hundred lives the process dies before it serves, and how early.
 const STILLBORN: u32 = 15;
 const BIRTH_MS: u64 = 100;
 /// Longest pause between two requests: they come in during most of the run.
-const PAUSE_MS: u64 = 900;
+const PAUSE_MS: u64 = 800;
+/// What a vendor takes for a delete: when a process ends, calls are under way.
+const LATENCY_MS: u64 = 60;
 /// What is left after the last death is done within this time.
 const REST: Duration = Duration::from_secs(90);
 
@@ -56,6 +59,7 @@ pub(crate) struct Ends<'a> {
 pub(crate) fn job(seed: u64, size: Size, ends: &Ends<'_>) -> Evidence {
     let mut chance = StdRng::seed_from_u64(seed);
     let stage = Stage::new(ASSETS, PACE);
+    slow_down(&stage, LATENCY_MS, true);
     let before = Before::look(&stage);
     let requests = load::requests(&stage.vendors, size, seed);
     let client = Client::default();
@@ -94,6 +98,16 @@ pub(crate) fn job(seed: u64, size: Size, ends: &Ends<'_>) -> Evidence {
     before.collect(&stage, &client, service, if ends.deadly { ends.times } else { 0 })
 }
 
+/// Lets the vendors take their time over deletes. They work at once and answer late, or one of
+/// them works late, and does so even if its caller is gone by then.
+pub(crate) fn slow_down(stage: &Stage, ms: u64, late: bool) {
+    for (vendor, late_effect) in [(&stage.vendors.alibaba, late), (&stage.vendors.tencent, false)] {
+        let delay = json!({"kind": "delay", "ms": ms, "late_effect": late_effect});
+        let rule = |action| json!({"operation": action, "fault": delay});
+        vendor.set_faults(&json!([rule("DeleteVideo"), rule("DeleteMezzanines"), rule("DeleteMedia")]));
+    }
+}
+
 fn send(client: &Client, requests: &[Request], mut chance: StdRng) {
     for request in requests {
         client.submit(request);
@@ -123,8 +137,7 @@ fn nothing_is_lost_or_invented_however_often_the_process_is_killed() {
     }
     let all = |name: &str| rounds.iter().filter_map(|round| round[name].as_u64()).sum::<u64>();
     let (deaths, items) = (all("deaths"), all("items"));
-    let figures =
-        serde_json::json!({"kills": deaths, "items": items, "violations": violations, "rounds": rounds});
+    let figures = json!({"kills": deaths, "items": items, "violations": violations, "rounds": rounds});
     report::write("kills", &figures);
     assert_eq!((deaths, violations), (kills, 0), "seed {seed}");
 }

@@ -83,6 +83,20 @@ impl Process {
         }
     }
 
+    /// Whether it ends by itself within this time.
+    pub(crate) fn ends(&self, within: Duration) -> bool {
+        let from = Instant::now();
+        let mut heard = self.ear.0.lock().unwrap();
+        while heard.open > 0 {
+            let left = within.saturating_sub(from.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            heard = self.ear.1.wait_timeout(heard, left).unwrap().0;
+        }
+        true
+    }
+
     /// The end of what it said.
     pub(crate) fn said(&self) -> String {
         told(&self.ear.0.lock().unwrap())

@@ -79,8 +79,8 @@ impl Findings {
     /// The violations, for people.
     pub(crate) fn told(&self) -> String {
         let lines = self.violations.iter().filter(|(_, told)| !told.is_empty());
-        let lines: String = lines.map(|(kind, told)| format!("{kind:?}: {told}\n")).collect();
-        format!("{} violations\n{lines}", self.violations.len())
+        let lines: Vec<String> = lines.map(|(kind, told)| format!("\n{kind:?}: {told}")).collect();
+        format!("{} violations{}", self.violations.len(), lines.concat())
     }
 }
 
@@ -376,7 +376,7 @@ fn rate(evidence: &Evidence, limit: &Limit, found: &mut Findings) {
     let of_action = witness.ledger.iter().filter(|row| row.action == limit.action);
     let mut times: Vec<i64> = of_action.map(|row| row.time.as_millisecond()).collect();
     times.sort_unstable();
-    let (mut first, mut most) = (0, 0);
+    let (mut first, mut most) = (0, 0_usize);
     for (last, time) in times.iter().enumerate() {
         while times[first] + 1_000 <= *time {
             first += 1;
@@ -387,7 +387,7 @@ fn rate(evidence: &Evidence, limit: &Limit, found: &mut Findings) {
     let rate = qps * SHARE;
     let burst = (qps - rate).max(1.0);
     found.most_in_a_second.insert((limit.account, limit.action.to_owned()), most as u64);
-    if most as f64 > burst + rate * (1.0 + CALLS_BUNCH_S) {
+    if f64::from(u32::try_from(most).unwrap()) > burst + rate * (1.0 + CALLS_BUNCH_S) {
         found.wrong(Wrong::Rate, || format!("{most} calls in a second of {limit:?}"));
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Asked {
     pub(crate) label: String,
     pub(crate) targets: Vec<Target>,
     pub(crate) fate: Fate,
+    /// No answer came; the fate is what the next process showed.
+    pub(crate) looked_up: bool,
 }
 
 /// An item of a deletion, as the API shows it.
@@ -123,7 +125,7 @@ impl Client {
                 Fate::Unknown => {}
                 // It is stopping, or cannot write just now.
                 Fate::Refused(429 | 503 | 507) => std::thread::sleep(PAUSE),
-                known => return known,
+                known @ (Fate::Accepted(_) | Fate::Refused(_)) => return known,
             }
         }
     }
@@ -134,18 +136,26 @@ impl Client {
         let number = {
             let mut asked = self.asked.lock().unwrap();
             let label = format!("request-{}", asked.len());
-            asked.push(Asked { label, targets: request.targets.clone(), fate: Fate::Unknown });
+            asked.push(Asked {
+                label,
+                targets: request.targets.clone(),
+                fate: Fate::Unknown,
+                looked_up: false,
+            });
             asked.len() - 1
         };
         let label = format!("request-{number}");
-        let fate = match upload(address, &label, request) {
+        let answer = upload(address, &label, request);
+        let looked_up = answer.is_err();
+        let fate = match answer {
             Ok(answer) if (200..300).contains(&answer.status) => {
                 Fate::Accepted(answer.json()["id"].as_str().unwrap().to_owned())
             }
             Ok(answer) => Fate::Refused(answer.status),
             Err(_) => self.look_up(&label, process),
         };
-        self.asked.lock().unwrap()[number].fate = fate.clone();
+        let asked = &mut self.asked.lock().unwrap()[number];
+        (asked.fate, asked.looked_up) = (fate.clone(), looked_up);
         fate
     }
 

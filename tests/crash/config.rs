@@ -58,13 +58,14 @@ pub(crate) fn text(vendors: &Vendors, journal: &Path, pace: Pace) -> String {
         (ALIBABA, "alibaba", &vendors.alibaba.url, "ALIBABA"),
         (TENCENT, "tencent", &vendors.tencent.url, "TENCENT"),
     ] {
-        text += &format!(
+        let section = format!(
             "[accounts.{account}]\nprovider = \"{provider}\"\nendpoint = \"{endpoint}\"\n\
              credentials = {{ env = {{ id = \"{name}_ID\", secret = \"{name}_SECRET\" }} }}\n"
         );
+        text.push_str(&section);
     }
     for Limit { account, action, qps } in pace.limits() {
-        text += &format!("[accounts.{account}.limits.{action}]\nqps = {qps}\n");
+        text.extend(["[accounts.", account, ".limits.", action, "]\nqps = ", &qps.to_string(), "\n"]);
     }
     text
 }

@@ -40,12 +40,12 @@ pub(crate) fn exchange(
     stream.set_nodelay(true)?;
     let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
+        request.extend([name, ": ", value, "\r\n"]);
     }
     if !body.is_empty() {
         request += "content-type: application/json\r\n";
     }
-    request += &format!("content-length: {}\r\n\r\n", body.len());
+    request.extend(["content-length: ", &body.len().to_string(), "\r\n\r\n"]);
     let mut bytes = request.into_bytes();
     bytes.extend_from_slice(body);
     stream.write_all(&bytes)?;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// A start takes well under a second; a machine that is busy may need longer.
-pub(crate) const TOO_LONG: Duration = Duration::from_secs(60);
+pub(crate) const TOO_LONG: Duration = Duration::from_mins(1);
 /// Lines kept of what a child says.
 const LINES: usize = 200;
 
@@ -130,7 +130,7 @@ impl Process {
 }
 
 fn told(heard: &Heard) -> String {
-    heard.lines.iter().map(|line| format!("{line}\n")).collect()
+    heard.lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
 impl Drop for Process {

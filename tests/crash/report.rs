@@ -28,7 +28,8 @@ pub(crate) fn figures(evidence: &Evidence, found: &Findings, seed: u64, took: Du
         "requests": {
             "accepted": with(|fate| matches!(fate, Fate::Accepted(_))),
             "refused": with(|fate| matches!(fate, Fate::Refused(_))),
-            "unanswered": with(|fate| matches!(fate, Fate::Unknown)),
+            "gone": with(|fate| matches!(fate, Fate::Unknown)),
+            "unanswered": evidence.asked.iter().filter(|asked| asked.looked_up).count(),
         },
         "items": found.items,
         "outcomes": found.outcomes,

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::PartKind;
 use super::{Heard, Trial, seed};
+use crate::sandbox::Vendor as _;
 
 /// The definitions that `TranscodeSet` lists, 0 being the original.
 fn listed(trial: &Trial, file_id: &str) -> Vec<i64> {

@@ -30,13 +30,15 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn limits(self) -> [Limit; 4] {
+    pub(crate) fn limits(self) -> [Limit; 6] {
         [
             Limit { account: ALIBABA, action: "DeleteVideo", qps: self.alibaba },
             Limit { account: ALIBABA, action: "DeleteMezzanines", qps: self.alibaba },
             // A read of one video: with fewer, a death in the middle of a call takes seconds to settle.
             Limit { account: ALIBABA, action: "GetMezzanineInfo", qps: 500 },
+            Limit { account: ALIBABA, action: "GetVideoInfos", qps: 100 },
             Limit { account: TENCENT, action: "DeleteMedia", qps: self.tencent },
+            Limit { account: TENCENT, action: "DescribeMediaInfos", qps: 100 },
         ]
     }
 }

@@ -19,6 +19,15 @@ const ITEMS: &str = "SELECT i.deletion, i.idx, w.text, i.kind, i.name, i.outcome
 const DOUBTFUL: &str = "SELECT c.deletion, c.idx FROM \
     (SELECT deletion, idx, call FROM attempts UNION ALL SELECT deletion, idx, call FROM items) c \
     JOIN calls ON calls.id = c.call WHERE calls.class = 2";
+/// Items that ended without an answer or without success, with all that is known of them, for people.
+const UNSETTLED: &str = "SELECT i.kind, i.outcome, i.deletion || '.' || i.idx || ' ' || i.name || \
+    ' error ' || coalesce(i.error, '') || ' tries ' || i.tries || \
+    ' progress ' || coalesce(i.progress, '') || ' calls ' || (SELECT group_concat( \
+    w.text || ' phase ' || c.phase || ' at ' || c.started_at || ' class ' || c.class || ' ' || \
+    coalesce(c.vendor_code, ''), '; ') FROM (SELECT call FROM attempts a \
+    WHERE a.deletion = i.deletion AND a.idx = i.idx UNION ALL SELECT i.call) a \
+    JOIN calls c ON c.id = a.call JOIN words w ON w.id = c.operation) \
+    FROM items i WHERE i.outcome IN (3, 4, 5)";
 const LEFT_SENDING: &str = "SELECT count(*) FROM items WHERE lease_until IS NOT NULL";
 const AMBIGUOUS_CALLS: &str = "SELECT count(*) FROM calls WHERE class = 2";
 
@@ -61,6 +70,18 @@ pub(crate) struct Journal {
     pub(crate) items: Vec<Item>,
     /// Deletion and index of items with an unanswered call.
     pub(crate) doubtful: BTreeSet<(i64, u32)>,
+    /// Items that are busy, failed or unknown.
+    pub(crate) unsettled: Vec<Unsettled>,
+}
+
+/// An item that is busy, failed or unknown.
+#[derive(Debug, Clone)]
+pub(crate) struct Unsettled {
+    pub(crate) kind: &'static str,
+    pub(crate) outcome: &'static str,
+    /// Its calls and all else, for people.
+    #[expect(dead_code, reason = "it is printed with the whole")]
+    pub(crate) told: String,
 }
 
 fn open(path: &Path) -> Connection {
@@ -87,6 +108,9 @@ pub(crate) fn read(path: &Path) -> Journal {
         deletions: rows(&connection, DELETIONS, deletion),
         items: rows(&connection, ITEMS, item),
         doubtful: rows(&connection, DOUBTFUL, |row| Ok((row.get(0)?, row.get(1)?))).into_iter().collect(),
+        unsettled: rows(&connection, UNSETTLED, |row| {
+            Ok(Unsettled { kind: kind(row.get(0)?), outcome: outcome(row.get(1)?), told: row.get(2)? })
+        }),
     }
 }
 
@@ -107,16 +131,22 @@ fn deletion(row: &Row<'_>) -> rusqlite::Result<Deletion> {
     })
 }
 
+fn kind(number: u8) -> &'static str {
+    KINDS[usize::from(number)]
+}
+
+fn outcome(number: u8) -> &'static str {
+    OUTCOMES[usize::from(number)]
+}
+
 fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
-    let kind: u8 = row.get(3)?;
-    let outcome: Option<u8> = row.get(5)?;
     Ok(Item {
         deletion: row.get(0)?,
         index: row.get(1)?,
         account: row.get(2)?,
-        kind: KINDS[usize::from(kind)].to_owned(),
+        kind: kind(row.get(3)?).to_owned(),
         name: row.get(4)?,
-        outcome: outcome.map(|outcome| OUTCOMES[usize::from(outcome)]),
+        outcome: row.get::<_, Option<u8>>(5)?.map(outcome),
         inferred: row.get::<_, Option<bool>>(6)?.unwrap_or(false),
         same_as: row.get(7)?,
         sending: row.get(8)?,

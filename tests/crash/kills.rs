@@ -131,9 +131,14 @@ fn nothing_is_lost_or_invented_however_often_the_process_is_killed() {
         println!("{}", found.told());
         violations += found.violations.len();
         assert!(evidence.sights.len() > 100, "too little was looked at on the way");
-        // Each of these items can be settled by a read, so nothing may stay open.
-        let open = ["failed", "unknown", "busy"].map(|word| found.outcomes.get(word).copied().unwrap_or(0));
-        assert_eq!(open, [0, 0, 0], "{:?}", found.outcomes);
+        // A whole asset can be read and asked for again at any time. A source may be asked for again
+        // within a minute only, so where the machine is slow one may stay unknown: never more than died.
+        let unsettled = &evidence.journal.unsettled;
+        assert!(
+            unsettled.iter().all(|item| item.kind == "source" && item.outcome == "unknown"),
+            "{unsettled:#?}"
+        );
+        assert!(unsettled.len() as u64 <= times, "{unsettled:#?}");
     }
     let all = |name: &str| rounds.iter().filter_map(|round| round[name].as_u64()).sum::<u64>();
     let (deaths, items) = (all("deaths"), all("items"));

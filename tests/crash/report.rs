@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -43,6 +44,14 @@ pub(crate) fn figures(evidence: &Evidence, found: &Findings, seed: u64, took: Du
     })
 }
 
+/// What was tested, if this is a checkout.
+fn commit() -> Option<String> {
+    let mut git = Command::new("git");
+    git.args(["describe", "--always", "--dirty"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let said = git.output().ok().filter(|output| output.status.success())?.stdout;
+    Some(String::from_utf8_lossy(&said).trim().to_owned())
+}
+
 /// Prints a part of the report and puts it into the file.
 pub(crate) fn write(part: &str, figures: &Value) {
     println!("{part}: {figures:#}");
@@ -54,6 +63,7 @@ pub(crate) fn write(part: &str, figures: &Value) {
     let path = folder.join("crash.json");
     let known = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let mut report: Map<String, Value> = known.unwrap_or_default();
+    report.insert("commit".to_owned(), commit().into());
     report.insert(part.to_owned(), figures.clone());
     // Whole or not at all: a reader finds no half.
     let fresh = folder.join("crash.json.new");

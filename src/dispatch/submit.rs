@@ -173,6 +173,7 @@ impl Dispatch {
             journal::Accepted::KeyReused => return Err(SubmitError::KeyReused),
             journal::Accepted::KeyBusy => return Err(SubmitError::KeyBusy),
         };
+        crate::types::crash::point("after-accept");
         places.keep();
         send(shared, direct, leased_at, appended.claimed);
         Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished, replayed: false })

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +24,7 @@ use crate::dispatch::{AccountConfig, Dispatch, Parts};
 use crate::journal::Journal;
 use crate::journal::sqlite::{Moved, SqliteJournal};
 use crate::settings::{Settings, StoreSettings};
+use crate::types::chance::Chance;
 use crate::types::clock::{Clock, SteadyClock};
 use crate::types::metrics::Metrics;
 
@@ -57,6 +59,7 @@ impl Service {
             Parts {
                 journal: Arc::clone(&journal),
                 clock: Arc::clone(&clock),
+                chance: Chance::system(),
                 metrics: metrics.clone(),
                 tasks: tasks.clone(),
                 stop: shutdown.closing.clone(),
@@ -66,6 +69,7 @@ impl Service {
                     cool_down: settings.retry.cool_down,
                 },
                 queue_depth: u64::try_from(settings.lanes.queue_depth).unwrap_or(u64::MAX),
+                keep: settings.retention.finished,
             },
             configs,
         );
@@ -88,6 +92,20 @@ impl Service {
                 silence: settings.server.body_timeout,
                 deadline: settings.server.request_body_deadline,
             },
+            upload_limits: api::intake::UploadLimits {
+                max_items: settings.intake.max_items,
+                max_bytes: settings.intake.max_bytes,
+                max_line_bytes: settings.intake.max_line_bytes,
+                places: Arc::new(Semaphore::new(settings.intake.max_uploads)),
+            },
+            key_rules: api::idempotency::KeyRules {
+                keep: settings.idempotency.keep,
+                required: settings.idempotency.required,
+            },
+            seats: api::seats::Seats::new(
+                settings.server.max_streams,
+                settings.server.max_streams_per_caller,
+            ),
             max_requests_in_flight: settings.server.max_requests_in_flight,
             public_docs: settings.server.public_docs,
             draining: shutdown.asked.clone(),

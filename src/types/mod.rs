@@ -29,5 +29,11 @@ pub mod duration;
 /// Time, passed in.
 pub mod clock;
 
+/// Chance, passed in.
+pub mod chance;
+
 /// What is counted.
 pub mod metrics;
+
+/// Where a test lets the process die.
+pub mod crash;

@@ -11,7 +11,10 @@ mod harness;
 
 mod canary;
 mod contract;
+mod events;
 mod harm;
+mod idempotency;
+mod intake;
 mod keys;
 mod lists;
 mod pages;
@@ -21,3 +24,5 @@ mod process;
 mod safekeeping;
 mod serving;
 mod statuses;
+mod streams;
+mod verbs;

@@ -32,3 +32,5 @@ mod blocked;
 mod restarts;
 
 mod keys;
+
+mod matrix;

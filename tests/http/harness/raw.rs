@@ -41,6 +41,12 @@ impl Raw {
         }
     }
 
+    /// Waits for the first byte of an answer, and reads no other.
+    pub(crate) async fn first_byte(&mut self) -> bool {
+        let mut byte = [0];
+        soon("the first byte", self.stream.read(&mut byte)).await.is_ok_and(|read| read == 1)
+    }
+
     /// Waits until the peer closes.
     pub(crate) async fn closed(&mut self) {
         let mut rest = Vec::new();

@@ -136,7 +136,8 @@ async fn open_journal(
     let (path, clock, metrics) = (store.path.clone(), Arc::clone(clock), metrics.clone());
     let moved = if store.accept_moved { Moved::Accept } else { Moved::Pause };
     // Opening may create folders, replay a log and wait for a disk.
-    let opened = tokio::task::spawn_blocking(move || SqliteJournal::open_moved(&path, clock, metrics, moved)).await?;
+    let opened =
+        tokio::task::spawn_blocking(move || SqliteJournal::open_moved(&path, clock, metrics, moved)).await?;
     Ok(Arc::new(opened.context("store.url")?))
 }
 

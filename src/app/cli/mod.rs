@@ -159,8 +159,14 @@ mod tests {
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
-        for line in ["vodrm", "vodrm key", "vodrm serve --listen nowhere", "vodrm key new a/b", "vodrm nope", "vodrm backup"]
-        {
+        for line in [
+            "vodrm",
+            "vodrm key",
+            "vodrm serve --listen nowhere",
+            "vodrm key new a/b",
+            "vodrm nope",
+            "vodrm backup",
+        ] {
             assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{line}");
         }
     }

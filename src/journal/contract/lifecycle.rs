@@ -310,7 +310,8 @@ pub(in crate::journal) async fn a_leader_that_was_not_sent_hands_on(bench: &Benc
             if before {
                 bench.again(&leads.claimed, &delete(), SECOND * 99, true).await;
             }
-            let mut found = if paused { done(pause(bench, &id).await).1 } else { done(cancel(bench, &id).await).1 };
+            let mut found =
+                if paused { done(pause(bench, &id).await).1 } else { done(cancel(bench, &id).await).1 };
             if !before {
                 found = bench.again(&leads.claimed, &delete(), SECOND * 99, true).await;
             } else if !paused {
@@ -352,7 +353,10 @@ pub(in crate::journal) async fn a_call_that_may_have_worked_serves_all_who_wait(
     let read = bench.claim("GetVideoInfo", 9).await;
     let recorded = bench.end(&read, &Ending::inferred()).await;
     assert_eq!(recorded.ended, [Outcome::Deleted; 4]);
-    assert_eq!(finished(&recorded).into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([leads.seq, waits.seq]));
+    assert_eq!(
+        finished(&recorded).into_iter().collect::<BTreeSet<_>>(),
+        BTreeSet::from([leads.seq, waits.seq])
+    );
     let served = bench.item(waits.seq, 0).await;
     assert_eq!((served.attempts, served.coalesced_with), (2, Some((id, 0))));
     assert_eq!(served.last_call, bench.item(leads.seq, 0).await.last_call);
@@ -422,7 +426,10 @@ pub(in crate::journal) async fn a_retry_keeps_what_was(bench: &Bench) {
     let all = bench.journal.outcomes(appended.seq, 0, 99).await.unwrap();
     assert_eq!(all.iter().map(|item| item.outcome_seq).collect::<Vec<_>>(), [1, 6, 7, 8, 9, 10].map(Some));
     let last = row(bench, &id).await;
-    assert_eq!((last.state, last.last_outcome, last.counts.of(Outcome::Deleted)), (DeletionState::Finished, 10, 5));
+    assert_eq!(
+        (last.state, last.last_outcome, last.counts.of(Outcome::Deleted)),
+        (DeletionState::Finished, 10, 5)
+    );
 }
 
 pub(in crate::journal) async fn a_retry_goes_on_after_a_restart(bench: &Bench) {
@@ -565,7 +572,10 @@ pub(in crate::journal) async fn what_is_no_longer_kept_goes_and_nothing_else(ben
     let finished_at = row(bench, &old_id).await.finished_at.unwrap();
     bench.clock.advance(DAYS);
     let (late_id, _) = begun(bench, vec![item("v1", Start::Ended(Ending::absent())), sent("v2")]).await;
-    let kept = (bench.items(other.1.seq).await, bench.journal.item(ItemKey { deletion: other.1.seq, index: 0 }).await);
+    let kept = (
+        bench.items(other.1.seq).await,
+        bench.journal.item(ItemKey { deletion: other.1.seq, index: 0 }).await,
+    );
 
     // Not yet: it finished at this time, not before.
     while bench.journal.clean(finished_at, 50).await.unwrap() {}
@@ -587,7 +597,10 @@ pub(in crate::journal) async fn what_is_no_longer_kept_goes_and_nothing_else(ben
     let now = bench.items(other.1.seq).await;
     assert_eq!(now.len(), kept.0.len());
     for (now, was) in now.iter().zip(&kept.0) {
-        assert_eq!((&now.ending, now.outcome_seq, now.attempts), (&was.ending, was.outcome_seq, was.attempts));
+        assert_eq!(
+            (&now.ending, now.outcome_seq, now.attempts),
+            (&was.ending, was.outcome_seq, was.attempts)
+        );
         assert_eq!((&now.last_call, &now.coalesced_with), (&was.last_call, &None));
     }
     let attempts = bench.journal.item(now[0].key).await.unwrap().unwrap().attempts;
@@ -642,9 +655,10 @@ pub(in crate::journal) async fn of_equal_verbs_one_wins(bench: &Bench) {
         assert_eq!((won(&paused), won(&resumed)), (1, 1));
     }
     let one = &id;
-    let both = join_all((0..40).map(|n| async move {
-        if n % 2 == 0 { cancel(bench, one).await } else { pause(bench, one).await }
-    }));
+    let both =
+        join_all((0..40).map(|n| async move {
+            if n % 2 == 0 { cancel(bench, one).await } else { pause(bench, one).await }
+        }));
     let both = both.await;
     assert!(won(&both) <= 2 && matches!(cancel(bench, &id).await, Turned::Same(_)));
     cancel_steps(bench, appended.seq, 1).await;
@@ -694,8 +708,10 @@ pub(in crate::journal) async fn verbs_race_with_calls_and_all_adds_up(bench: &Be
                 let row = row(bench, id).await;
                 let counts = row.counts;
                 assert_eq!(counts.open() + counts.by_outcome.iter().sum::<u64>(), u64::from(ITEMS));
-                assert_eq!(row.state == DeletionState::Finished, counts.open() == 0 && row.finished_at.is_some()
-                    && row.state != DeletionState::Canceled);
+                assert_eq!(
+                    row.state == DeletionState::Finished,
+                    counts.open() == 0 && row.finished_at.is_some() && row.state != DeletionState::Canceled
+                );
                 assert_eq!(row.pause.is_some(), row.state == DeletionState::Paused);
                 let items = bench.items(row.seq).await;
                 let places: Vec<_> = items.iter().filter_map(|item| item.outcome_seq).collect();

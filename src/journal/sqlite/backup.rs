@@ -85,8 +85,7 @@ fn copy(source: &Connection, part: &Path, to: &Path) -> Result<(), BackupError> 
     if open::version(&copy).map_err(refused)? == open::known_version() {
         epoch::mark_backup(&copy).map_err(refused)?;
     }
-    let said: String =
-        copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(refused)?;
+    let said: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(refused)?;
     if said != "ok" {
         return Err(BackupError::Damaged { path: to.to_owned(), detail: said });
     }

@@ -20,7 +20,8 @@ const LEEWAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 const OLD_KEYS: &str = "DELETE FROM keys WHERE (caller, key) IN \
     (SELECT caller, key FROM keys INDEXED BY keys_old WHERE keep_until <= ?1 ORDER BY keep_until LIMIT ?2)";
-const REMOVED: &str = "SELECT seq FROM deletions INDEXED BY deletions_removed WHERE state = 5 ORDER BY seq LIMIT 1";
+const REMOVED: &str =
+    "SELECT seq FROM deletions INDEXED BY deletions_removed WHERE state = 5 ORDER BY seq LIMIT 1";
 const MARK: &str = "UPDATE deletions SET state = 5, finished_at = NULL, chore = NULL WHERE seq = \
     (SELECT seq FROM deletions INDEXED BY deletions_finished WHERE finished_at < ?1 \
     ORDER BY finished_at LIMIT 1) RETURNING seq";
@@ -41,8 +42,7 @@ const ACCOUNTS: &str = "DELETE FROM deletion_accounts WHERE deletion = ?1 AND ac
     (SELECT a.value FROM deletions d, json_each(d.accounts) a WHERE d.seq = ?1)";
 const DELETION: &str = "DELETE FROM deletions WHERE seq = ?1";
 const OLDEST: &str = "SELECT created_at FROM deletions WHERE seq = (SELECT min(seq) FROM deletions)";
-const OLD_CALLS: &str =
-    "DELETE FROM calls WHERE id < (SELECT min(id) FROM calls) + ?2 AND started_at < ?1";
+const OLD_CALLS: &str = "DELETE FROM calls WHERE id < (SELECT min(id) FROM calls) + ?2 AND started_at < ?1";
 /// The statements of this file.
 pub(super) const STATEMENTS: [&str; 15] = [
     OLD_KEYS,
@@ -106,8 +106,9 @@ fn next(connection: &Connection, before: i64, left: &mut Budget) -> Result<Optio
 }
 
 fn remove_some(connection: &Connection, seq: DeletionSeq, left: &mut Budget) -> Result<(), Error> {
-    let last: Option<u32> =
-        connection.prepare_cached(LAST_OF_CHUNK)?.query_row(params![seq, left.0.min(CHUNK)], |row| row.get(0))?;
+    let last: Option<u32> = connection
+        .prepare_cached(LAST_OF_CHUNK)?
+        .query_row(params![seq, left.0.min(CHUNK)], |row| row.get(0))?;
     let Some(last) = last else {
         for statement in [KEYS, ACCOUNTS, DELETION] {
             left.spend(connection.prepare_cached(statement)?.execute([seq])?);

@@ -75,11 +75,9 @@ impl Epoch {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
-        let stored: Option<(String, String)> = connection
-            .query_row(EPOCH, [], |row| Ok((row.get("value")?, row.get("inode")?)))
-            .optional()?;
-        let moved =
-            moved(stored.as_ref().map(|(v, i)| (v.as_str(), i.as_str())), beside.as_deref(), &inode);
+        let stored: Option<(String, String)> =
+            connection.query_row(EPOCH, [], |row| Ok((row.get("value")?, row.get("inode")?))).optional()?;
+        let moved = moved(stored.as_ref().map(|(v, i)| (v.as_str(), i.as_str())), beside.as_deref(), &inode);
         Ok(Self { companion, stored: stored.map(|(value, _)| value), inode, moved })
     }
 

@@ -125,7 +125,11 @@ pub enum Moved {
 }
 
 /// Locks the file and opens it for writing, made or brought up to date if needed.
-pub(super) fn for_writing(path: &Path, now: Timestamp, moved: Moved) -> Result<(Connection, File), OpenError> {
+pub(super) fn for_writing(
+    path: &Path,
+    now: Timestamp,
+    moved: Moved,
+) -> Result<(Connection, File), OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(OpenError::OldSqlite(rusqlite::version()));
     }

@@ -153,11 +153,7 @@ fn add(
 ) -> Result<(), Error> {
     let (caller, goes_on): (i64, bool) =
         connection.prepare_cached(OWNER)?.query_row([deletion], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let asleep = if goes_on {
-        change.due_at.filter(|due| *due > now)
-    } else {
-        Some(NOT_RUNNING)
-    };
+    let asleep = if goes_on { change.due_at.filter(|due| *due > now) } else { Some(NOT_RUNNING) };
     let tag = enter(connection, lane, caller, None, asleep.is_none())?;
     connection.prepare_cached(ADD)?.execute(params![
         lane.account,

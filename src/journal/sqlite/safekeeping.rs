@@ -65,17 +65,11 @@ fn failed() -> Ending {
 /// A journal in which something of everything is.
 async fn furnished(bench: &Bench) {
     let follows = |name, leader| item(name, Start::Follows { leader });
-    let after = |name, earlier| item(name, Start::After { earlier, step: contract::step("DeleteStream", "") });
+    let after =
+        |name, earlier| item(name, Start::After { earlier, step: contract::step("DeleteStream", "") });
     let ended = || item("v6", Start::Ended(Ending::absent()));
-    let asked = vec![
-        sent("v1"),
-        follows("v1", 0),
-        waiting("w2"),
-        waiting("w3"),
-        after("v1", 0),
-        sent("v5"),
-        ended(),
-    ];
+    let asked =
+        vec![sent("v1"), follows("v1", 0), waiting("w2"), waiting("w3"), after("v1", 0), sent("v5"), ended()];
     let once = Once { key: "k".to_owned(), fingerprint: Digest([1; 32]), keep: Duration::from_hours(24) };
     let new = NewDeletion { once: Some(once), ..deletion(asked) };
     let id = new.id.clone();
@@ -139,7 +133,8 @@ async fn every_rule_that_is_broken_is_told() {
             drop(std::fs::remove_file(format!("{}{end}", broken.display())));
         }
     }
-    let planted: BTreeSet<_> = PLANTS.iter().map(|(rule, _)| *rule).filter(|rule| *rule != "sqlite").collect();
+    let planted: BTreeSet<_> =
+        PLANTS.iter().map(|(rule, _)| *rule).filter(|rule| *rule != "sqlite").collect();
     assert_eq!(planted, RULES.iter().map(|(rule, _)| *rule).collect(), "each rule is seen to be told");
 }
 
@@ -211,7 +206,8 @@ async fn states(path: &Path, moved: Moved) -> Vec<DeletionState> {
     assert_eq!(claim.items.is_empty(), !runs);
     // They wait again, so that every start finds the same.
     for item in claim.items {
-        let next = crate::journal::Next::Again { step: item.step.clone(), due_at: item.accepted_at, counts: false };
+        let next =
+            crate::journal::Next::Again { step: item.step.clone(), due_at: item.accepted_at, counts: false };
         let call = CallRecord {
             lane: LaneId { account: account(), operation: item.step.operation.clone() },
             phase: item.step.phase,

@@ -285,8 +285,7 @@ async fn a_full_queue_refuses() {
 fn is_meant(line: &str) -> bool {
     let along = ["SCAN d", "SCAN n", "SCAN a", "SCAN CONSTANT ROW"];
     let few = ["items_due", "deletions_open", "deletions_chores", "deletions_removed", "queues_turn"];
-    along.contains(&line)
-        || few.iter().chain(&["VIRTUAL TABLE", "(subquery"]).any(|part| line.contains(part))
+    along.contains(&line) || few.iter().chain(&["VIRTUAL TABLE", "(subquery"]).any(|part| line.contains(part))
 }
 
 #[test]

@@ -24,6 +24,7 @@ use crate::dispatch::{AccountConfig, Dispatch, Parts};
 use crate::journal::Journal;
 use crate::journal::sqlite::SqliteJournal;
 use crate::settings::Settings;
+use crate::types::chance::Chance;
 use crate::types::clock::{Clock, SteadyClock};
 use crate::types::metrics::Metrics;
 
@@ -58,6 +59,7 @@ impl Service {
             Parts {
                 journal: Arc::clone(&journal),
                 clock: Arc::clone(&clock),
+                chance: Chance::of_the_machine(),
                 metrics: metrics.clone(),
                 tasks: tasks.clone(),
                 stop: shutdown.closing.clone(),

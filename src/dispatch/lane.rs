@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tower::{Service, ServiceBuilder, ServiceExt};
 
@@ -156,7 +156,7 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Arc<Lane>) {
             match due {
                 Some(at) => {
                     let wait = Duration::try_from(at - shared.clock.now()).unwrap_or_default();
-                    tokio::select! { () = shared.clock.sleep(wait) => {}, () = lane.work.notified() => {} }
+                    tokio::select! { biased; () = shared.clock.sleep(wait) => {}, () = lane.work.notified() => {} }
                 }
                 None => lane.work.notified().await,
             }
@@ -459,7 +459,7 @@ fn judge(
         verdicts = vec![unknown; entries];
     }
     weigh(shared, lane, &loads, &verdicts);
-    let call = rand::rng().random::<u32>();
+    let call = shared.chance.number();
     let overdrawn = lane.account.is_overdrawn();
     let now = shared.clock.now();
     let changes: Vec<Change> = loads

@@ -79,6 +79,7 @@ use wake::{Wakes, Watch};
 use crate::journal::{self, Change, Journal, Next, Rescue};
 use crate::providers::{self, Provider, Refusal, Verdict};
 use crate::types::asset::{Facts, Standing};
+use crate::types::chance::Chance;
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, LaneId};
 use crate::types::metrics::{LaneLabels, Metrics};
@@ -111,6 +112,8 @@ pub struct Parts {
     pub journal: Arc<dyn Journal>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What back-offs are drawn from.
+    pub chance: Chance,
     /// What is counted.
     pub metrics: Metrics,
     /// Who runs loops and calls, and waits for them at the end.
@@ -153,6 +156,7 @@ impl Account {
 pub(crate) struct Shared {
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
+    chance: Chance,
     metrics: Metrics,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -251,6 +255,7 @@ impl Dispatch {
         let shared = Shared {
             journal: parts.journal,
             clock: parts.clock,
+            chance: parts.chance,
             metrics: parts.metrics,
             tasks: parts.tasks,
             stop: parts.stop,
@@ -435,6 +440,7 @@ impl Shared {
             lane::exchange(self, lane, &mut client, call, 1).await.0
         };
         let report = tokio::select! {
+            biased;
             report = probe => report,
             () = self.clock.sleep(READ_PATIENCE) => return,
         };

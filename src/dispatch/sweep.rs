@@ -43,6 +43,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 let (shared, account) = (Arc::clone(&shared), Arc::clone(account));
                 shared.tasks.clone().spawn(async move {
                     tokio::select! {
+                        biased;
                         () = shared.probe(&account) => {}
                         () = shared.stop.cancelled() => {}
                     }

@@ -59,7 +59,7 @@ impl Service {
             Parts {
                 journal: Arc::clone(&journal),
                 clock: Arc::clone(&clock),
-                chance: Chance::of_the_machine(),
+                chance: Chance::system(),
                 metrics: metrics.clone(),
                 tasks: tasks.clone(),
                 stop: shutdown.closing.clone(),

@@ -459,7 +459,7 @@ fn judge(
         verdicts = vec![unknown; entries];
     }
     weigh(shared, lane, &loads, &verdicts);
-    let call = shared.chance.number();
+    let call = shared.chance.draw();
     let overdrawn = lane.account.is_overdrawn();
     let now = shared.clock.now();
     let changes: Vec<Change> = loads

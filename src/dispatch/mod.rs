@@ -112,7 +112,7 @@ pub struct Parts {
     pub journal: Arc<dyn Journal>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// What back-offs are drawn from.
+    /// What is drawn at random.
     pub chance: Chance,
     /// What is counted.
     pub metrics: Metrics,

@@ -1,37 +1,38 @@
 //! Chance, passed in.
 //!
-//! Whoever draws (the jitter of a back-off) draws from a `Chance`, so that a
-//! simulation repeats a run from one number. What must be unguessable (keys,
-//! nonces, names) is drawn from the machine where it is made and never from here.
+//! What is drawn at random goes through a `Chance`, so that a seeded run draws
+//! the same again. Its own file because nothing else here needs a generator. What
+//! must not be guessed (keys, nonces) does not come from here.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// A source of chance.
+/// Where dice come from. Clones share the source.
 #[derive(Debug, Clone)]
-pub struct Chance {
-    source: Arc<Mutex<StdRng>>,
-}
+pub struct Chance(Option<Arc<Mutex<StdRng>>>);
 
 impl Chance {
-    /// Different in every process.
+    /// The machine's own.
     #[must_use]
-    pub fn of_the_machine() -> Self {
-        Self::from_seed(rand::rng().random())
+    pub fn system() -> Self {
+        Self(None)
     }
 
-    /// The same draws for the same seed.
+    /// The same numbers in the same order, for one seed.
     #[must_use]
-    pub fn from_seed(seed: u64) -> Self {
-        Self { source: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))) }
+    pub fn seeded(seed: u64) -> Self {
+        Self(Some(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))))
     }
 
-    /// Any number.
+    /// A number, each as likely as any other.
     #[must_use]
-    pub fn number(&self) -> u32 {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner).random()
+    pub fn draw(&self) -> u32 {
+        match &self.0 {
+            None => rand::rng().random(),
+            Some(seeded) => seeded.lock().unwrap_or_else(PoisonError::into_inner).random(),
+        }
     }
 }
 
@@ -40,11 +41,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_repeats_itself_and_the_machine_does_not() {
-        let draw = |chance: &Chance| -> Vec<u32> { (0..8).map(|_| chance.number()).collect() };
-        let seven = draw(&Chance::from_seed(7));
-        assert_eq!(draw(&Chance::from_seed(7)), seven);
-        assert_ne!(draw(&Chance::from_seed(8)), seven);
-        assert_ne!(draw(&Chance::of_the_machine()), draw(&Chance::of_the_machine()));
+    fn a_seed_draws_the_same_again() {
+        let draw = |seed| {
+            let chance = Chance::seeded(seed);
+            [chance.draw(), chance.clone().draw(), chance.draw()]
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+        let [first, second, third] = draw(7);
+        assert!(first != second && second != third, "clones share the source");
     }
 }

@@ -92,6 +92,7 @@ fn claimed(group: &str) -> Claimed {
         tries: 0,
         accepted_at: Timestamp::UNIX_EPOCH,
         lapsed_at: None,
+        bulk: false,
     }
 }
 

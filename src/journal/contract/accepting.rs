@@ -32,13 +32,13 @@ pub(in crate::journal) async fn a_deletion_reads_back_as_it_was_accepted(bench: 
         target("b", "id", "v5", What::AttachedMedia),
     ];
     let wanted = targets.map(|target| Wanted { label: Some(format!("of {}", target.name.as_str())), target });
-    let items = wanted.iter().map(|w| NewItem { wanted: w.clone(), start: Start::Waits(delete()) });
+    let items = wanted.iter().map(|w| NewItem { wanted: Some(w.clone()), start: Start::Waits(delete()) });
     let asked = NewDeletion {
         reason: Some("licence ended".to_owned()),
         if_absent: IfAbsent::Error,
         ..deletion(items.collect())
     };
-    let appended = bench.journal.append(asked.clone()).await.unwrap();
+    let appended = bench.accept(asked.clone()).await;
     assert!(appended.claimed.is_empty() && !appended.finished);
 
     let row = bench.journal.deletion(&asked.id).await.unwrap().unwrap();
@@ -50,7 +50,7 @@ pub(in crate::journal) async fn a_deletion_reads_back_as_it_was_accepted(bench: 
     assert_eq!(row.accounts, ["b", "a", "c"].map(|name| AccountId::parse(name).unwrap()));
 
     let rows = bench.items(appended.seq).await;
-    assert_eq!(rows.iter().map(|row| row.wanted.clone()).collect::<Vec<_>>(), wanted);
+    assert_eq!(rows.iter().map(|row| row.wanted.clone()).collect::<Vec<_>>(), wanted.map(Some));
     for (index, row) in (0..).zip(&rows) {
         assert_eq!(row.key, ItemKey { deletion: appended.seq, index });
         assert_eq!((&row.deletion, row.if_absent), (&asked.id, IfAbsent::Error));
@@ -96,7 +96,7 @@ pub(in crate::journal) async fn what_starts_as_sending_is_handed_out_at_once(ben
     let asked =
         deletion(vec![waiting("v0"), sent("v1"), item("v1", Start::Follows { leader: 1 }), sent("v2")]);
     let id = asked.id.clone();
-    let appended = bench.journal.append(asked).await.unwrap();
+    let appended = bench.accept(asked).await;
     let expected = [(1, "v1"), (3, "v2")].map(|(index, name)| Claimed {
         key: ItemKey { deletion: appended.seq, index },
         generation: 1,
@@ -108,6 +108,7 @@ pub(in crate::journal) async fn what_starts_as_sending_is_handed_out_at_once(ben
         tries: 0,
         accepted_at: bench.now(),
         lapsed_at: None,
+        bulk: false,
     });
     assert_eq!(appended.claimed, expected);
     assert_eq!(bench.newest(0).await.started_at, Some(bench.now()));

@@ -10,10 +10,17 @@ use futures_util::future::join_all;
 
 use super::*;
 
+fn made(result: Result<Accepted, Error>) -> Appended {
+    match result.unwrap() {
+        Accepted::New(appended) => appended,
+        other => panic!("{other:?}"),
+    }
+}
+
 pub(in crate::journal) async fn concurrent_appends_share_commits(bench: &Bench) {
     let asked: Vec<_> = (0..500).map(|n| deletion(vec![waiting(&format!("v{n}"))])).collect();
     let appended = join_all(asked.iter().map(|new| bench.journal.append(new.clone()))).await;
-    let numbers: HashSet<_> = appended.into_iter().map(|result| result.unwrap().seq).collect();
+    let numbers: HashSet<_> = appended.into_iter().map(|result| made(result).seq).collect();
     assert_eq!(numbers.len(), 500);
     assert!(bench.commits() < 100, "{} commits for 500 writes", bench.commits());
     bench.journal.close().await;
@@ -42,7 +49,7 @@ pub(in crate::journal) async fn counts_add_up_whenever_one_looks(bench: &Bench) 
     let mut asked: Vec<_> = (0..ITEMS - 50).map(|n| waiting(&format!("v{n}"))).collect();
     asked.extend((0..50).map(|n| item(&format!("v{n}"), Start::Follows { leader: n })));
     let asked = deletion(asked);
-    let seq = bench.journal.append(asked.clone()).await.unwrap().seq;
+    let seq = bench.accept(asked.clone()).await.seq;
     let done = AtomicBool::new(false);
     let work = async {
         loop {

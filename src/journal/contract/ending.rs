@@ -16,7 +16,7 @@ pub(in crate::journal) async fn a_follower_ends_with_its_leader(bench: &Bench) {
     let failed = Ending::not_ok(Outcome::Failed, ItemError::new(Reason::Unavailable, "gave up"));
     let recorded = bench.end(&appended.claimed[..1], &failed).await;
     assert_eq!(recorded.ended, [Outcome::Failed; 3]);
-    assert_eq!((recorded.finished, recorded.waiting), (vec![], vec![]));
+    assert_eq!((finished(&recorded), &recorded.waiting), (vec![], &vec![]));
     let rows = bench.items(appended.seq).await;
     for (index, row) in rows.iter().enumerate() {
         let ended = [0, 2, 4].contains(&index);
@@ -26,7 +26,7 @@ pub(in crate::journal) async fn a_follower_ends_with_its_leader(bench: &Bench) {
     assert_eq!((rows[2].same_as, rows[2].attempts, rows[3].state), (Some(0), 1, ItemState::Pending));
     assert_eq!(rows[2].last_call, rows[0].last_call);
     assert!(rows[2].last_call.is_some() && rows[3].last_call.is_none());
-    assert_eq!(bench.end(&appended.claimed[1..], &Ending::deleted()).await.finished, [appended.seq]);
+    assert_eq!(finished(&bench.end(&appended.claimed[1..], &Ending::deleted()).await), [appended.seq]);
 }
 
 pub(in crate::journal) async fn followers_of_followers_end_in_the_same_commit(bench: &Bench) {
@@ -40,11 +40,11 @@ pub(in crate::journal) async fn followers_of_followers_end_in_the_same_commit(be
     let appended = bench.append(asked).await;
     assert_eq!(bench.claim("DeleteVideo", 9).await, vec![]);
     let recorded = bench.end(&appended.claimed, &Ending::absent()).await;
-    assert_eq!((recorded.ended.len(), recorded.waiting), (3, vec![lane("DeleteVideo")]));
+    assert_eq!((recorded.ended.len(), lanes(&recorded)), (3, vec![lane("DeleteVideo")]));
     let last = bench.claim("DeleteVideo", 9).await;
     assert_eq!(last.iter().map(|item| item.key.index).collect::<Vec<_>>(), [3]);
     let recorded = bench.end(&last, &Ending::deleted()).await;
-    assert_eq!((recorded.ended.len(), recorded.finished), (2, vec![appended.seq]));
+    assert_eq!((recorded.ended.len(), finished(&recorded)), (2, vec![appended.seq]));
 }
 
 pub(in crate::journal) async fn an_item_that_waits_becomes_due_when_the_earlier_has_ended(bench: &Bench) {
@@ -58,15 +58,15 @@ pub(in crate::journal) async fn an_item_that_waits_becomes_due_when_the_earlier_
     let first = bench.claim("DeleteVideo", 9).await;
     bench.clock.advance(Duration::from_secs(5));
     let recorded = bench.end(&first, &Ending::deleted()).await;
-    assert_eq!(recorded.waiting, [lane("DeleteStream"), lane("DeleteStream")]);
+    assert_eq!(lanes(&recorded), [lane("DeleteStream"), lane("DeleteStream")]);
     assert_eq!(recorded.ended, [Outcome::Deleted]);
     let second = bench.claim("DeleteStream", 9).await;
     assert_eq!(second.iter().map(|item| item.key.index).collect::<Vec<_>>(), [1, 3]);
     assert_eq!((second[0].calls, second[0].step.group.as_str()), (0, "g"));
     assert_eq!(bench.claim("DeleteMezzanines", 9).await, vec![]);
-    assert_eq!(bench.end(&second, &Ending::absent()).await.waiting, [lane("DeleteMezzanines")]);
+    assert_eq!(lanes(&bench.end(&second, &Ending::absent()).await), [lane("DeleteMezzanines")]);
     let third = bench.claim("DeleteMezzanines", 9).await;
-    assert_eq!(bench.end(&third, &Ending::absent()).await.finished, [appended.seq]);
+    assert_eq!(finished(&bench.end(&third, &Ending::absent()).await), [appended.seq]);
 }
 
 pub(in crate::journal) async fn outcomes_are_numbered_without_a_gap(bench: &Bench) {
@@ -106,7 +106,7 @@ pub(in crate::journal) async fn a_call_for_two_deletions_finishes_both(bench: &B
     });
     let call = bench.call(AttemptClass::Answered);
     let recorded = bench.journal.record(call, changes.collect()).await.unwrap();
-    assert_eq!(recorded.finished, [one, two]);
+    assert_eq!(finished(&recorded), [one, two]);
     assert_eq!(recorded.ended, [Outcome::Deleted, Outcome::Absent, Outcome::Deleted]);
     let row = bench.newest(1).await;
     assert_eq!((row.counts.of(Outcome::Deleted), row.counts.of(Outcome::Absent)), (1, 1));

@@ -116,8 +116,16 @@ impl Bench {
         line.unwrap().parse().unwrap()
     }
 
+    /// Appends what has no key yet.
+    pub(super) async fn accept(&self, deletion: NewDeletion) -> Appended {
+        match self.journal.append(deletion).await.unwrap() {
+            Accepted::New(appended) => appended,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(super) async fn append(&self, items: Vec<NewItem>) -> Appended {
-        self.journal.append(deletion(items)).await.unwrap()
+        self.accept(deletion(items)).await
     }
 
     pub(super) async fn claim(&self, operation: &'static str, max: usize) -> Vec<Claimed> {
@@ -157,7 +165,7 @@ impl Bench {
     }
 
     pub(super) async fn item(&self, deletion: DeletionSeq, index: u32) -> ItemRow {
-        self.journal.item(ItemKey { deletion, index }).await.unwrap().unwrap().0
+        self.journal.item(ItemKey { deletion, index }).await.unwrap().unwrap().item
     }
 
     pub(super) async fn items(&self, deletion: DeletionSeq) -> Vec<ItemRow> {
@@ -192,7 +200,7 @@ pub(super) fn wanted(name: &str) -> Wanted {
 }
 
 pub(super) fn item(name: &str, start: Start) -> NewItem {
-    NewItem { wanted: wanted(name), start }
+    NewItem { wanted: Some(wanted(name)), start }
 }
 
 pub(super) fn waiting(name: &str) -> NewItem {
@@ -210,11 +218,24 @@ pub(super) fn deletion(items: Vec<NewItem>) -> NewDeletion {
         reason: None,
         if_absent: IfAbsent::Ok,
         items,
+        digest: Digest([7; 32]),
+        once: None,
     }
 }
 
 pub(super) fn change(item: &Claimed, next: Next) -> Change {
     Change { key: item.key, generation: item.generation, progress: None, next }
+}
+
+/// Deletions that a write has finished.
+pub(super) fn finished(recorded: &Recorded) -> Vec<DeletionSeq> {
+    recorded.touched.iter().filter(|touched| touched.finished).map(|touched| touched.seq).collect()
+}
+
+/// The lanes in which items wait now, none of an upload.
+pub(super) fn lanes(recorded: &Recorded) -> Vec<LaneId> {
+    assert!(recorded.waiting.iter().all(|waiting| !waiting.bulk));
+    recorded.waiting.iter().map(|waiting| waiting.lane.clone()).collect()
 }
 
 pub(super) fn names(items: &[Claimed]) -> Vec<&str> {

@@ -116,8 +116,9 @@ impl Model {
         }
     }
 
-    fn due(&self, step: &Step, now: Timestamp, max: usize) -> Vec<ItemKey> {
-        let lane = |entry: &&Entry| entry.step.as_ref().is_some_and(|s| s.operation == step.operation);
+    /// Due items of a lane, oldest first, with their groups.
+    fn due(&self, operation: &str, now: Timestamp) -> Vec<(Timestamp, ItemKey, String)> {
+        let lane = |entry: &&Entry| entry.step.as_ref().is_some_and(|s| s.operation.as_str() == operation);
         let mut due: Vec<_> = self
             .entries
             .iter()
@@ -128,12 +129,39 @@ impl Model {
             })
             .collect();
         due.sort();
-        let head = due.first().map(|(_, _, group)| group.clone());
-        due.into_iter()
-            .filter(|(_, _, group)| Some(group) == head.as_ref())
-            .map(|(_, key, _)| key)
-            .take(max)
-            .collect()
+        due
+    }
+
+    /// What a claim returned: who is next is `fair.rs`'s business, but each deletion
+    /// sends its oldest of one group, and something if anything is due.
+    fn claimed(&mut self, operation: &str, now: Timestamp, max: usize, got: &[Claimed]) {
+        let due = self.due(operation, now);
+        assert_eq!(got.is_empty(), due.is_empty());
+        let Some(first) = got.first() else { return };
+        assert!(got.len() <= max);
+        let mut expected = Vec::new();
+        for (at, key, group) in due {
+            let of_same = |item: &&Claimed| item.key.deletion == key.deletion;
+            let taken =
+                expected.iter().filter(|(_, one): &&(_, ItemKey)| one.deletion == key.deletion).count();
+            if group == first.step.group && taken < got.iter().filter(of_same).count() {
+                expected.push((at, key));
+            }
+        }
+        let keys: Vec<_> = expected.into_iter().map(|(_, key)| key).collect();
+        self.hand_out(&keys, now + LEASE, got);
+    }
+
+    fn counts(&self, deletion: DeletionSeq) -> Counts {
+        let mut counts = Counts::default();
+        for entry in self.entries.iter().filter(|entry| entry.key.deletion == deletion) {
+            counts.total += 1;
+            if let Stand::Done(ending, _) = &entry.stand {
+                let one = Outcome::ALL.iter().position(|one| *one == ending.outcome).unwrap();
+                counts.by_outcome[one] += 1;
+            }
+        }
+        counts
     }
 }
 
@@ -149,10 +177,11 @@ async fn append(bench: &Bench, model: &mut Model, starts: &[(u8, usize, bool, us
             3 if index > 0 => Start::After { earlier: hook, step },
             _ => Start::Waits(step),
         };
-        items.push(item(&format!("v{index}"), start));
+        // Names of its own: what deletions do to each other is tested elsewhere.
+        items.push(item(&format!("v{}-{index}", model.entries.len()), start));
     }
     let now = bench.now();
-    let appended = bench.journal.append(deletion(items.clone())).await.unwrap();
+    let appended = bench.append(items.clone()).await;
     let base = model.entries.len();
     let mut claimed = appended.claimed.iter();
     for (index, new) in (0..).zip(&items) {
@@ -208,7 +237,8 @@ async fn append(bench: &Bench, model: &mut Model, starts: &[(u8, usize, bool, us
 async fn record(bench: &Bench, model: &mut Model, items: &[Claimed], next: &Next) {
     let changes = items.iter().map(|item| change(item, next.clone())).collect();
     let got = bench.journal.record(bench.call(AttemptClass::Refused), changes).await.unwrap();
-    let finished_before = model.finished();
+    let before = model.finished();
+    let mut touched = std::collections::BTreeSet::new();
     let mut expected = Recorded::default();
     for item in items {
         let entry = model.entry(item.key);
@@ -222,12 +252,14 @@ async fn record(bench: &Bench, model: &mut Model, items: &[Claimed], next: &Next
                 entry.tries += u32::from(*counts);
                 entry.step = Some(step.clone());
                 entry.stand = Stand::Due(*due_at);
-                expected.waiting.push(LaneId { account: account(), operation: step.operation.clone() });
+                let lane = LaneId { account: account(), operation: step.operation.clone() };
+                expected.waiting.push(Waiting { lane, bulk: false });
                 continue;
             }
             Next::Ended(ending) => ending,
         };
         model.finish(item.key, ending);
+        touched.insert(item.key.deletion);
         expected.ended.push(ending.outcome);
         let behind = |entry: &&Entry| {
             entry.key.deletion == item.key.deletion && entry.stand == Stand::Behind(item.key.index)
@@ -240,13 +272,18 @@ async fn record(bench: &Bench, model: &mut Model, items: &[Claimed], next: &Next
             } else {
                 model.entry(entry.key).stand = Stand::Due(bench.now());
                 let operation = entry.step.unwrap().operation;
-                expected.waiting.push(LaneId { account: account(), operation });
+                let lane = LaneId { account: account(), operation };
+                expected.waiting.push(Waiting { lane, bulk: false });
             }
         }
     }
-    let mut now_finished = model.finished();
-    now_finished.retain(|seq| !finished_before.contains(seq));
-    expected.finished = now_finished;
+    let finished = model.finished();
+    for (is, seq) in got.touched.iter().zip(&touched) {
+        assert_eq!((is.seq, is.counts), (*seq, model.counts(*seq)));
+        assert_eq!(is.finished, finished.contains(seq) && !before.contains(seq));
+    }
+    assert_eq!(got.touched.len(), touched.len());
+    expected.touched.clone_from(&got.touched);
     assert_eq!(got, expected);
 }
 
@@ -265,7 +302,7 @@ async fn compare(bench: &Bench, model: &Model) {
             };
             assert_eq!((item.state, item.same_as), (state, entry.same_as));
             assert_eq!(item.ending.clone().zip(item.outcome_seq), ended);
-            let (_, attempts) = bench.journal.item(item.key).await.unwrap().unwrap();
+            let attempts = bench.journal.item(item.key).await.unwrap().unwrap().attempts;
             assert_eq!(u32::try_from(attempts.len()).unwrap(), item.attempts);
             if entry.same_as.is_none() {
                 assert_eq!(item.attempts, entry.calls);
@@ -284,9 +321,8 @@ pub(in crate::journal) async fn play(bench: &Bench, ops: Vec<Op>) {
         match op {
             Op::Append(starts) => append(bench, &mut model, &starts).await,
             Op::Claim { operation, max } => {
-                let wanted = model.due(&step(OPERATIONS[operation], ""), bench.now(), max);
                 let got = bench.claim(OPERATIONS[operation], max).await;
-                model.hand_out(&wanted, bench.now() + LEASE, &got);
+                model.claimed(OPERATIONS[operation], bench.now(), max, &got);
             }
             Op::Record { from, many, ends, operation, wait_s, counts, stale } => {
                 let count = model.handed_out.len();

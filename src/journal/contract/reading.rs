@@ -8,7 +8,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn of(account: &str, name: &str) -> NewItem {
     let target = Target { account: AccountId::parse(account).unwrap(), ..wanted(name).target };
-    NewItem { wanted: Wanted { target, label: None }, start: Start::Waits(delete()) }
+    NewItem { wanted: Some(Wanted { target, label: None }), start: Start::Waits(delete()) }
 }
 
 async fn listed(bench: &Bench, filter: DeletionFilter, limit: usize) -> Vec<DeletionSeq> {
@@ -24,7 +24,7 @@ pub(in crate::journal) async fn deletions_are_filtered(bench: &Bench) {
     bench.clock.advance(SECOND);
     let asked = deletion(vec![item("v3", Start::Ended(Ending::absent()))]);
     let done = NewDeletion { requested_by: "night-job".to_owned(), ..asked };
-    let done = bench.journal.append(done).await.unwrap().seq;
+    let done = bench.accept(done).await.seq;
 
     let none = DeletionFilter::default;
     let id = |name: &str| AccountId::parse(name).unwrap();
@@ -116,8 +116,8 @@ pub(in crate::journal) async fn an_assets_history_is_found_by_every_name(bench: 
     let start = Start::Sends { step: delete(), lease: LEASE };
     let follower = Start::Follows { leader: 0 };
     let asked = vec![
-        NewItem { wanted: by_reference.clone(), start },
-        NewItem { wanted: by_reference, start: follower },
+        NewItem { wanted: Some(by_reference.clone()), start },
+        NewItem { wanted: Some(by_reference), start: follower },
         waiting("v1"),
     ];
     let appended = bench.append(asked).await;
@@ -150,7 +150,7 @@ pub(in crate::journal) async fn attempts_are_told_in_order(bench: &Bench) {
     let seq = appended.seq;
     let read =
         |index| async move { bench.journal.item(ItemKey { deletion: seq, index }).await.unwrap().unwrap() };
-    assert_eq!(read(0).await.1, vec![], "what is being sent is no attempt yet");
+    assert_eq!(read(0).await.attempts, vec![], "what is being sent is no attempt yet");
     let first = CallRecord {
         vendor_code: Some("Throttling.User".to_owned()),
         status: Some(503),
@@ -172,20 +172,20 @@ pub(in crate::journal) async fn attempts_are_told_in_order(bench: &Bench) {
         items.iter().map(|item| change(item, next.clone())).collect()
     };
     bench.journal.record(first.clone(), again(&appended.claimed)).await.unwrap();
-    let (row, attempts) = read(0).await;
+    let Receipt { item: row, attempts, .. } = read(0).await;
     assert_eq!((row.state, row.attempts), (ItemState::Pending, 1));
     assert_eq!(row.last_call, Some((OperationName::known("DeleteVideo"), first.request_id.clone())));
     assert_eq!(attempts, [AttemptRow { number: 1, call: first.clone() }]);
 
     bench.journal.record(second.clone(), again(&bench.claim("DeleteVideo", 9).await)).await.unwrap();
-    assert_eq!(read(1).await.0.last_call, Some((OperationName::known("GetPlayInfo"), None)));
+    assert_eq!(read(1).await.item.last_call, Some((OperationName::known("GetPlayInfo"), None)));
     let claimed = bench.claim("DeleteVideo", 9).await;
     let changes = claimed.iter().map(|item| change(item, Next::Ended(Ending::deleted()))).collect();
     bench.journal.record(third.clone(), changes).await.unwrap();
     let all = (1..).zip([first, second, third]).map(|(number, call)| AttemptRow { number, call });
     let all = all.collect::<Vec<_>>();
     for index in [0, 1, 2] {
-        let (row, attempts) = read(index).await;
+        let Receipt { item: row, attempts, .. } = read(index).await;
         assert_eq!((row.attempts, &attempts), (3, &all), "item {index}");
         assert_eq!(row.last_call.unwrap().0.as_str(), "DeleteVideo");
     }
@@ -214,7 +214,7 @@ pub(in crate::journal) async fn open_lanes_count_what_waits(bench: &Bench) {
     ];
     let appended = bench.append(asked).await;
     let lanes = || async { bench.journal.open_lanes().await.unwrap() };
-    let open = |operation, waiting| OpenLane { lane: lane(operation), waiting };
+    let open = |operation, waiting| OpenLane { lane: lane(operation), waiting, bulk: 0 };
     assert_eq!(lanes().await, [open("DeleteVideo", 2), open("GetPlayInfo", 1)]);
     // Not due yet, but it waits.
     bench.again(&appended.claimed, &delete(), SECOND * 99, true).await;

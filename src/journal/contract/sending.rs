@@ -40,8 +40,9 @@ pub(in crate::journal) async fn a_claim_takes_the_group_of_the_oldest(bench: &Be
     let of_b = claim(20).await;
     assert_eq!(names(&of_b), ["b1", "b2"]);
     assert!(of_b.iter().all(|item| item.step.group == "b"));
-    assert_eq!(names(&claim(20).await), ["n1"]);
+    // The second deletion has had fewer, so it is its turn.
     assert_eq!(names(&claim(20).await), ["a4"]);
+    assert_eq!(names(&claim(20).await), ["n1"]);
 }
 
 pub(in crate::journal) async fn a_claim_stays_in_its_lane(bench: &Bench) {
@@ -50,7 +51,7 @@ pub(in crate::journal) async fn a_claim_stays_in_its_lane(bench: &Bench) {
     bench
         .append(vec![
             item("v1", Start::Waits(step("GetPlayInfo", ""))),
-            NewItem { wanted: Wanted { target: elsewhere, label: None }, start: start() },
+            NewItem { wanted: Some(Wanted { target: elsewhere, label: None }), start: start() },
             item("v3", start()),
         ])
         .await;
@@ -108,7 +109,7 @@ pub(in crate::journal) async fn an_old_generation_changes_nothing(bench: &Bench)
     }
     assert_eq!((bench.newest(0).await, bench.items(seq).await), before);
     let recorded = bench.end(&rescued, &Ending::inferred()).await;
-    assert_eq!((recorded.stale, recorded.finished), (0, vec![seq]));
+    assert_eq!((recorded.stale, finished(&recorded)), (0, vec![seq]));
 }
 
 pub(in crate::journal) async fn what_is_done_never_changes(bench: &Bench) {
@@ -141,7 +142,8 @@ pub(in crate::journal) async fn a_repeat_remembers_how_far_it_came(bench: &Bench
     };
     let call = bench.call(AttemptClass::Ambiguous);
     let recorded = bench.journal.record(call.clone(), vec![told]).await.unwrap();
-    assert_eq!(recorded, Recorded { waiting: vec![lane("GetMezzanineInfo")], ..Recorded::default() });
+    let waits = Waiting { lane: lane("GetMezzanineInfo"), bulk: false };
+    assert_eq!(recorded, Recorded { waiting: vec![waits], ..Recorded::default() });
     let claimed = bench.claim("GetMezzanineInfo", 9).await;
     assert_eq!((claimed[0].calls, claimed[0].tries, claimed[0].generation), (1, 1, 2));
     assert_eq!(

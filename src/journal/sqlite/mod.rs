@@ -31,9 +31,21 @@ mod readers;
 
 mod accept;
 
+mod keys;
+
+mod items;
+
 mod handout;
 
+mod turns;
+
+mod queues;
+
+mod coalesce;
+
 mod record;
+
+mod writing;
 
 mod reads;
 
@@ -50,11 +62,17 @@ const CHECK: &str = "UPDATE probe SET checked_at = ?1 WHERE id = 1";
 
 /// Every statement, for the check at the start that all fit the tables.
 fn statements() -> impl Iterator<Item = &'static str> {
-    let of_files: [&'static [&'static str]; 6] = [
+    let of_files: [&'static [&'static str]; 12] = [
         &[CHECK],
         &accept::STATEMENTS,
+        &keys::STATEMENTS,
+        &items::STATEMENTS,
         &handout::STATEMENTS,
+        &turns::STATEMENTS,
+        &queues::STATEMENTS,
+        &coalesce::STATEMENTS,
         &record::STATEMENTS,
+        &writing::STATEMENTS,
         &reads::STATEMENTS,
         &words::STATEMENTS,
     ];
@@ -165,7 +183,7 @@ impl Journal for SqliteJournal {
 
     async fn claim(&self, lane: &LaneId, max: usize, lease: Duration) -> Result<Claim, Error> {
         let lane = lane.clone();
-        let rows = max.min(handout::CANDIDATES) + 1;
+        let rows = max.min(turns::CANDIDATES) + 1;
         self.write(rows, move |c, now| handout::claim(c, now, &lane, max, lease)).await
     }
 

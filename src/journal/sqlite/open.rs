@@ -87,7 +87,7 @@ const LOG_LIMIT_BYTES: i64 = 64 << 20;
 const WRITER_CACHE_KIB: i64 = 32 << 10;
 
 /// Prepared statements kept per connection: more than there are.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 192;
 
 /// Locks the file and opens it for writing, made or brought up to date if needed.
 pub(super) fn for_writing(path: &Path) -> Result<(Connection, File), OpenError> {

@@ -129,16 +129,24 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|e| Error::Unreadable(e.to_string()))
 }
 
+fn kind_code(what: &What) -> i64 {
+    match what {
+        What::Media => 0,
+        What::Source { .. } => 1,
+        What::Renditions(_) => 2,
+        What::Snapshots(_) => 3,
+        What::Image => 4,
+        What::AttachedMedia => 5,
+    }
+}
+
 /// A kind's number, and its selectors where it has any.
 pub(super) fn what_columns(what: &What) -> Result<(i64, Option<String>), Error> {
-    Ok(match what {
-        What::Media => (0, None),
-        What::Source { .. } => (1, Some(json(what)?)),
-        What::Renditions(_) => (2, Some(json(what)?)),
-        What::Snapshots(_) => (3, Some(json(what)?)),
-        What::Image => (4, None),
-        What::AttachedMedia => (5, None),
-    })
+    let selectors = match what {
+        What::Source { .. } | What::Renditions(_) | What::Snapshots(_) => Some(json(what)?),
+        What::Media | What::Image | What::AttachedMedia => None,
+    };
+    Ok((kind_code(what), selectors))
 }
 
 fn what(kind: i64, selectors: Option<&str>) -> Result<What, Error> {
@@ -149,6 +157,20 @@ fn what(kind: i64, selectors: Option<&str>) -> Result<What, Error> {
         (5, None) => Ok(What::AttachedMedia),
         _ => Err(unreadable("kind", kind)),
     }
+}
+
+/// Whether columns `form`, `kind`, `what` say the same as this target, whose account and name are equal.
+pub(super) fn is_same(row: &Row<'_>, target: &Target) -> Result<bool, Error> {
+    if row.get::<_, i64>("form")? != form_code(&target.name)
+        || row.get::<_, i64>("kind")? != kind_code(&target.what)
+    {
+        return Ok(false);
+    }
+    let selectors = row.get_ref("what")?.as_str_or_null().map_err(|e| unreadable("what", e))?;
+    let Some(selectors) = selectors else { return Ok(true) };
+    // The order of selectors does not make another target.
+    let other = Target { what: from_json(selectors)?, ..target.clone() };
+    Ok(other.identity() == target.identity())
 }
 
 /// The group as stored: the empty one is NULL.
@@ -263,17 +285,34 @@ pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
     })
 }
 
-/// A whole row of `reads::DELETION`.
-pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
-    let count = |column: &str| -> Result<u64, Error> {
-        let found: i64 = row.get(column)?;
-        u64::try_from(found).map_err(|_| unreadable(column, found))
-    };
+fn count(row: &Row<'_>, column: &str) -> Result<u64, Error> {
+    let found: i64 = row.get(column)?;
+    u64::try_from(found).map_err(|_| unreadable(column, found))
+}
+
+/// Columns `total` and those named by the outcomes.
+pub(super) fn counts(row: &Row<'_>) -> Result<Counts, Error> {
     let mut by_outcome = [0; Outcome::ALL.len()];
     for (slot, outcome) in by_outcome.iter_mut().zip(Outcome::ALL) {
         // The columns are named by the contract's words.
-        *slot = count(outcome.as_str())?;
+        *slot = count(row, outcome.as_str())?;
     }
+    Ok(Counts { total: count(row, "total")?, by_outcome })
+}
+
+/// What had ended at a time, for column `baseline`: NULL if nothing had.
+pub(super) fn baseline_column(by_outcome: &[u32; Outcome::ALL.len()]) -> Result<Option<String>, Error> {
+    if by_outcome.iter().all(|count| *count == 0) { Ok(None) } else { json(by_outcome).map(Some) }
+}
+
+/// Columns `total` and `baseline`.
+pub(super) fn baseline(row: &Row<'_>) -> Result<Counts, Error> {
+    let by_outcome = optional_json(row, "baseline")?.unwrap_or_default();
+    Ok(Counts { total: count(row, "total")?, by_outcome })
+}
+
+/// A whole row of `reads::DELETION`.
+pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
     let finished_at = optional_time(row, "finished_at")?;
     let accounts: Vec<String> = optional_json(row, "accounts")?.unwrap_or_default();
     Ok(DeletionRow {
@@ -291,7 +330,7 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         created_at: time(row.get("created_at")?)?,
         started_at: optional_time(row, "started_at")?,
         finished_at,
-        counts: Counts { total: count("total")?, by_outcome },
+        counts: counts(row)?,
         accounts: accounts.iter().map(|name| account(name)).collect::<Result<_, _>>()?,
     })
 }

@@ -28,7 +28,7 @@ CREATE TABLE new_deletions (
     failed       INTEGER NOT NULL,
     unknown      INTEGER NOT NULL,
     canceled     INTEGER NOT NULL,
-    baseline     TEXT,             -- JSON: the counts when it was accepted or last resumed; NULL is all zero
+    baseline     TEXT,             -- JSON array: what had ended with each outcome when it was accepted or last resumed; NULL is all zero
     -- Counts that do not add up cannot be committed.
     CHECK (ended = deleted + absent + refused + busy + failed + unknown + canceled),
     CHECK (ended <= total AND sequence >= ended),
@@ -84,7 +84,7 @@ CREATE TABLE queues (
     asleep    INTEGER,
     PRIMARY KEY (account, operation, deletion)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX queues_ready ON queues (account, operation, caller, tag, deletion) WHERE asleep IS NULL;
+CREATE INDEX queues_turn ON queues (account, operation, caller, asleep, tag, deletion);
 CREATE INDEX queues_asleep ON queues (account, operation, asleep) WHERE asleep IS NOT NULL;
 CREATE INDEX queues_deletion ON queues (deletion);
 

@@ -22,6 +22,14 @@ pub(super) mod sending;
 
 pub(super) mod ending;
 
+pub(super) mod fairness;
+
+pub(super) mod keys;
+
+pub(super) mod uploads;
+
+pub(super) mod coalescing;
+
 pub(super) mod reading;
 
 pub(super) mod crowds;
@@ -55,6 +63,29 @@ macro_rules! contract_tests {
             ending::outcomes_are_numbered_without_a_gap,
             ending::a_call_for_two_deletions_finishes_both,
             ending::every_ending_reads_back,
+            fairness::a_single_item_goes_with_the_next_call,
+            fairness::callers_share_half_and_half,
+            fairness::many_small_deletions_fill_a_call,
+            fairness::what_is_not_due_yet_takes_no_turn,
+            keys::of_many_twins_one_makes_a_deletion,
+            keys::a_key_is_its_callers_and_of_one_request,
+            keys::an_old_key_is_free_again,
+            keys::a_key_is_busy_while_its_upload_is_received,
+            keys::a_key_is_kept_over_a_restart,
+            keys::a_refused_append_keeps_no_key,
+            uploads::an_upload_is_invisible_until_it_is_sealed,
+            uploads::a_discarded_upload_leaves_nothing,
+            uploads::old_uploads_are_discarded_together,
+            uploads::an_upload_is_sealed_whole_or_not,
+            uploads::lines_that_cannot_be_read_are_items_that_ended,
+            uploads::repeats_in_an_upload_are_found,
+            coalescing::a_hundred_deletions_of_one_id_are_one_call,
+            coalescing::what_is_being_sent_serves_who_comes_later,
+            coalescing::one_between_two_tries_still_leads,
+            coalescing::one_that_is_sent_takes_along_who_waits,
+            coalescing::who_waited_for_one_that_was_served_is_let_go,
+            coalescing::only_the_same_target_is_coalesced,
+            coalescing::an_uploads_items_are_coalesced_too,
             reading::deletions_are_filtered,
             reading::deletions_are_paged_newest_first,
             reading::items_are_filtered_and_paged,

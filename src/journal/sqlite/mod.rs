@@ -31,6 +31,8 @@ mod readers;
 
 mod accept;
 
+mod stage;
+
 mod keys;
 
 mod items;
@@ -62,9 +64,10 @@ const CHECK: &str = "UPDATE probe SET checked_at = ?1 WHERE id = 1";
 
 /// Every statement, for the check at the start that all fit the tables.
 fn statements() -> impl Iterator<Item = &'static str> {
-    let of_files: [&'static [&'static str]; 12] = [
+    let of_files: [&'static [&'static str]; 13] = [
         &[CHECK],
         &accept::STATEMENTS,
+        &stage::STATEMENTS,
         &keys::STATEMENTS,
         &items::STATEMENTS,
         &handout::STATEMENTS,
@@ -117,24 +120,24 @@ impl Journal for SqliteJournal {
         self.write(deletion.items.len() + 1, move |c, now| accept::append(c, now, &deletion)).await
     }
 
-    async fn begin(&self, _upload: NewUpload) -> Result<Begun, Error> {
-        Err(unbuilt())
+    async fn begin(&self, upload: NewUpload) -> Result<Begun, Error> {
+        self.write(1, move |c, now| stage::begin(c, now, &upload)).await
     }
 
-    async fn stage(&self, _upload: DeletionSeq, _from: u32, _items: Vec<NewItem>) -> Result<(), Error> {
-        Err(unbuilt())
+    async fn stage(&self, upload: DeletionSeq, from: u32, items: Vec<NewItem>) -> Result<(), Error> {
+        self.write(items.len() + 1, move |c, now| stage::stage(c, now, upload, from, &items)).await
     }
 
-    async fn seal(&self, _upload: DeletionSeq, _seal: Seal) -> Result<Touched, Error> {
-        Err(unbuilt())
+    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Touched, Error> {
+        self.write(1, move |c, now| stage::seal(c, now, upload, &seal)).await
     }
 
-    async fn discard(&self, _upload: DeletionSeq) -> Result<(), Error> {
-        Err(unbuilt())
+    async fn discard(&self, upload: DeletionSeq) -> Result<(), Error> {
+        self.write(1, move |c, _| stage::discard(c, upload).map(drop)).await
     }
 
-    async fn discard_unsealed(&self, _begun_before: jiff::Timestamp) -> Result<usize, Error> {
-        Ok(0)
+    async fn discard_unsealed(&self, begun_before: jiff::Timestamp) -> Result<usize, Error> {
+        self.write(1, move |c, _| stage::discard_unsealed(c, begun_before)).await
     }
 
     async fn turn(&self, _deletion: &DeletionId, _asked: Asked) -> Result<Option<Turned>, Error> {
@@ -145,8 +148,8 @@ impl Journal for SqliteJournal {
         Err(unbuilt())
     }
 
-    async fn retriable(&self, _: DeletionSeq, _from: u32, _limit: usize) -> Result<Vec<ItemRow>, Error> {
-        Err(unbuilt())
+    async fn retriable(&self, deletion: DeletionSeq, from: u32, limit: usize) -> Result<Vec<ItemRow>, Error> {
+        self.readers.read(move |c| reads::retriable(c, deletion, from, limit)).await
     }
 
     async fn retry(&self, _deletion: &DeletionId, _retry: Retry) -> Result<Option<Turned>, Error> {
@@ -169,12 +172,12 @@ impl Journal for SqliteJournal {
         Ok(false)
     }
 
-    async fn shares(&self, _deletion: DeletionSeq) -> Result<Vec<LaneShare>, Error> {
-        Ok(Vec::new())
+    async fn shares(&self, deletion: DeletionSeq) -> Result<Vec<LaneShare>, Error> {
+        self.readers.read(move |c| reads::shares(c, deletion)).await
     }
 
-    async fn outcomes(&self, _: DeletionSeq, _after: u32, _limit: usize) -> Result<Vec<ItemRow>, Error> {
-        Err(unbuilt())
+    async fn outcomes(&self, deletion: DeletionSeq, after: u32, limit: usize) -> Result<Vec<ItemRow>, Error> {
+        self.readers.read(move |c| reads::outcomes(c, deletion, after, limit)).await
     }
 
     async fn size(&self) -> Result<u64, Error> {

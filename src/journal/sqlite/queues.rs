@@ -9,13 +9,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows;
+use super::rows::{self, NOT_RUNNING};
 use crate::journal::{Error, fair};
 use crate::types::deletion::DeletionSeq;
 use crate::types::lifecycle::DeletionState;
-
-/// `queues.asleep` of a deletion that is not running.
-pub(super) const NOT_RUNNING: i64 = i64::MAX;
 
 /// Queues woken by one claim; the others by the next.
 const WOKEN: i64 = 256;

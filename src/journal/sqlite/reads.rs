@@ -9,7 +9,7 @@ use rusqlite::{Connection, Params, Row, named_params, params};
 
 use super::{rows, words};
 use crate::journal::{
-    AttemptRow, DeletionFilter, DeletionRow, Error, ItemFilter, ItemRow, OpenLane, Receipt,
+    AttemptRow, DeletionFilter, DeletionRow, Error, ItemFilter, ItemRow, LaneShare, OpenLane, Receipt,
 };
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
 use crate::types::lifecycle::DeletionState;
@@ -48,21 +48,27 @@ macro_rules! deletions {
     };
 }
 
-// `l` is the item whose calls are shown: the leader of a follower, else itself.
+// `l` is the item whose calls are shown: the leader of a follower, and of another
+// deletion the one whose call serves this one too; else itself. What is being
+// received or removed has no items.
 macro_rules! item {
     ($($rest:tt)*) => {
         concat!(
             "SELECT i.deletion, i.idx, d.id AS public_id, d.if_absent, wa.text AS account, i.form, i.name, ",
             "i.kind, i.what, i.label, i.same_as, i.state, i.outcome, i.inferred, i.error, i.finished_at, ",
-            "i.outcome_seq, l.progress, l.calls, wo.text AS last_operation, c.request_id FROM ",
+            "i.outcome_seq, l.progress, l.calls, wo.text AS last_operation, c.request_id, ",
+            "CASE WHEN i.same_as IS NULL THEN od.id END AS with_id, o.with_idx FROM ",
             $($rest)*
         )
     };
 }
 macro_rules! item_joins {
     () => {
-        " CROSS JOIN deletions d ON d.seq = i.deletion CROSS JOIN words wa ON wa.id = i.account \
-        CROSS JOIN items l ON l.deletion = i.deletion AND l.idx = coalesce(i.same_as, i.idx) \
+        " CROSS JOIN deletions d ON d.seq = i.deletion AND d.state NOT IN (0, 5) CROSS JOIN words wa ON wa.id = i.account \
+        LEFT JOIN coalesced o ON o.deletion = i.deletion AND o.idx = coalesce(i.same_as, i.idx) \
+        LEFT JOIN deletions od ON od.seq = o.with_deletion \
+        CROSS JOIN items l ON l.deletion = coalesce(o.with_deletion, i.deletion) \
+        AND l.idx = coalesce(o.with_idx, i.same_as, i.idx) \
         LEFT JOIN calls c ON c.id = l.call LEFT JOIN words wo ON wo.id = c.operation "
     };
 }
@@ -98,6 +104,33 @@ const ITEMS: &str = item!(
     "AND (?4 IS NULL OR i.state = ?4) ORDER BY i.idx LIMIT ?5"
 );
 const ITEM: &str = item!("items i", item_joins!(), "WHERE i.deletion = ?1 AND i.idx = ?2");
+const OUTCOMES: &str = item!(
+    "items i INDEXED BY items_sequence",
+    item_joins!(),
+    "WHERE i.deletion = ?1 AND i.outcome_seq > ?2 ORDER BY i.outcome_seq LIMIT ?3"
+);
+const RETRIABLE: &str = item!(
+    "items i",
+    item_joins!(),
+    "WHERE i.deletion = ?1 AND i.idx >= ?2 AND i.outcome IN (3, 4, 5) AND i.same_as IS NULL ",
+    "ORDER BY i.idx LIMIT ?3"
+);
+// Whose calls an item shows.
+const SHOWN: &str = "SELECT coalesce(o.with_deletion, i.deletion) AS deletion, \
+    coalesce(o.with_idx, i.same_as, i.idx) AS idx FROM items i \
+    LEFT JOIN coalesced o ON o.deletion = i.deletion AND o.idx = coalesce(i.same_as, i.idx) \
+    WHERE i.deletion = ?1 AND i.idx = ?2";
+const ROUNDS: &str = "SELECT r.number, r.outcome, r.inferred, r.error, r.finished_at, r.reopened_at, \
+    (SELECT text FROM words WHERE id = r.by) AS by, r.reason, r.settled FROM rounds r \
+    WHERE r.deletion = ?1 AND r.idx = ?2 ORDER BY r.number";
+// A deletion that is not running sleeps until the end of time.
+const SHARES: &str = "SELECT (SELECT text FROM words WHERE id = q.account) AS account, \
+    (SELECT text FROM words WHERE id = q.operation) AS operation, q.waiting, \
+    (SELECT count(DISTINCT n.caller) FROM queues n WHERE n.account = q.account \
+    AND n.operation = q.operation AND coalesce(n.asleep, 0) < ?2) AS callers, \
+    (SELECT count(*) FROM queues n WHERE n.account = q.account AND n.operation = q.operation \
+    AND n.caller = q.caller AND coalesce(n.asleep, 0) < ?2) AS siblings \
+    FROM queues q INDEXED BY queues_deletion WHERE q.deletion = ?1";
 const ATTEMPTS: &str = concat!(
     "SELECT a.number AS number, ",
     call!(),
@@ -105,7 +138,8 @@ const ATTEMPTS: &str = concat!(
     "UNION ALL SELECT i.calls AS number, ",
     call!(),
     "FROM items i JOIN calls c ON c.id = i.call ",
-    "WHERE i.deletion = ?1 AND i.idx = ?2 AND i.outcome IS NOT NULL ORDER BY number"
+    "WHERE i.deletion = ?1 AND i.idx = ?2 AND i.outcome IS NOT NULL AND NOT EXISTS (SELECT 1 ",
+    "FROM attempts a WHERE a.deletion = i.deletion AND a.idx = i.idx AND a.number = i.calls) ORDER BY number"
 );
 const NAMED: &str = item!(
     "items i INDEXED BY items_named",
@@ -120,7 +154,7 @@ const RESOLVED: &str = item!(
     "ORDER BY s.deletion DESC, s.idx DESC LIMIT ?5"
 );
 /// The statements of this file.
-pub(super) const STATEMENTS: [&str; 10] = [
+pub(super) const STATEMENTS: [&str; 15] = [
     OPEN_LANES,
     DELETION,
     DELETIONS,
@@ -128,17 +162,22 @@ pub(super) const STATEMENTS: [&str; 10] = [
     DELETIONS_OF_ACCOUNT,
     ITEMS,
     ITEM,
+    OUTCOMES,
+    RETRIABLE,
+    SHOWN,
+    ROUNDS,
+    SHARES,
     ATTEMPTS,
     NAMED,
     RESOLVED,
 ];
 
 /// All rows of a statement.
-fn all<T, P: Params>(
+pub(super) fn all<T, P: Params>(
     connection: &Connection,
     statement: &str,
     params: P,
-    read: fn(&Row<'_>) -> Result<T, Error>,
+    read: impl Fn(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     let mut statement = connection.prepare_cached(statement)?;
     let mut found = statement.query(params)?;
@@ -220,17 +259,58 @@ pub(super) fn items(
     all(connection, ITEMS, params![deletion, filter.from, outcome, state, limited(limit)], rows::item)
 }
 
-/// One item with its attempts.
+/// Items that have ended, in the order in which they did.
+pub(super) fn outcomes(
+    connection: &Connection,
+    deletion: DeletionSeq,
+    after: u32,
+    limit: usize,
+) -> Result<Vec<ItemRow>, Error> {
+    all(connection, OUTCOMES, params![deletion, after, limited(limit)], rows::item)
+}
+
+/// Items that may be opened again. Followers are opened with their leader.
+pub(super) fn retriable(
+    connection: &Connection,
+    deletion: DeletionSeq,
+    from: u32,
+    limit: usize,
+) -> Result<Vec<ItemRow>, Error> {
+    all(connection, RETRIABLE, params![deletion, from, limited(limit)], rows::item)
+}
+
+/// Where a deletion's items wait, by lane.
+pub(super) fn shares(connection: &Connection, deletion: DeletionSeq) -> Result<Vec<LaneShare>, Error> {
+    let mut shares = all(connection, SHARES, [deletion, rows::NOT_RUNNING], |row| {
+        let (account, operation): (String, String) = (row.get("account")?, row.get("operation")?);
+        let waiting: i64 = row.get("waiting")?;
+        Ok(LaneShare {
+            lane: LaneId { account: rows::account(&account)?, operation: rows::operation(&operation)? },
+            waiting: waiting.unsigned_abs(),
+            callers: row.get("callers")?,
+            siblings: row.get("siblings")?,
+        })
+    })?;
+    shares.sort_by(|one, other| one.lane.cmp(&other.lane));
+    Ok(shares)
+}
+
+/// One item.
+pub(super) fn item_row(connection: &Connection, key: ItemKey) -> Result<Option<ItemRow>, Error> {
+    Ok(all(connection, ITEM, params![key.deletion, key.index], rows::item)?.pop())
+}
+
+/// One item with its attempts and its earlier outcomes.
 pub(super) fn item(connection: &Connection, key: ItemKey) -> Result<Option<Receipt>, Error> {
     let snapshot = connection.unchecked_transaction()?;
-    let Some(item) = all(&snapshot, ITEM, params![key.deletion, key.index], rows::item)?.pop() else {
-        return Ok(None);
-    };
-    let shown = item.same_as.unwrap_or(key.index);
-    let attempts = all(&snapshot, ATTEMPTS, params![key.deletion, shown], |row| {
+    let Some(item) = item_row(&snapshot, key)? else { return Ok(None) };
+    let here = params![key.deletion, key.index];
+    let shown = all(&snapshot, SHOWN, here, rows::key)?.pop().unwrap_or(key);
+    let attempts = all(&snapshot, ATTEMPTS, params![shown.deletion, shown.index], |row| {
         Ok(AttemptRow { number: row.get("number")?, call: rows::call(row)? })
     })?;
-    Ok(Some(Receipt { item, attempts, rounds: Vec::new() }))
+    let rounds = all(&snapshot, ROUNDS, here, rows::round)?;
+    Ok(Some(Receipt { item, attempts, rounds }))
 }
 
 /// What ever happened to an asset, newest first: under the name that was asked

@@ -12,7 +12,7 @@ use rusqlite::{ErrorCode, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::journal::{CallRecord, DeletionRow, Error, ItemRow};
+use crate::journal::{CallRecord, DeletionRow, Error, ItemRow, Round};
 use crate::types::deletion::{
     Counts, DeletionId, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Step, Wanted,
 };
@@ -22,6 +22,9 @@ use crate::types::target::{AccountId, Name, OperationName, Target, What};
 
 /// The first generation that is handed out.
 pub(super) const FIRST_GENERATION: i64 = 1;
+
+/// In `queues.asleep`: the deletion is not running.
+pub(super) const NOT_RUNNING: i64 = i64::MAX;
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
@@ -198,7 +201,7 @@ fn text<T>(row: &Row<'_>, column: &str, read: fn(&str) -> Result<T, Error>) -> R
 }
 
 /// A stored JSON value, if there is one.
-fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, Error> {
+pub(super) fn json_column<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, Error> {
     let found = row.get_ref(column)?.as_str_or_null().map_err(|e| unreadable(column, e))?;
     found.map(from_json).transpose()
 }
@@ -235,15 +238,16 @@ pub(super) fn step(row: &Row<'_>) -> Result<Step, Error> {
 
 /// Column `progress`.
 pub(super) fn progress<T: DeserializeOwned>(row: &Row<'_>) -> Result<Option<T>, Error> {
-    optional_json(row, "progress")
+    json_column(row, "progress")
 }
 
-fn ending(row: &Row<'_>) -> Result<Option<Ending>, Error> {
+/// Columns `outcome`, `inferred`, `error`.
+pub(super) fn ending(row: &Row<'_>) -> Result<Option<Ending>, Error> {
     let Some(code) = row.get::<_, Option<i64>>("outcome")? else { return Ok(None) };
     Ok(Some(Ending {
         outcome: at(&Outcome::ALL, code, "outcome")?,
         inferred: row.get::<_, Option<bool>>("inferred")?.unwrap_or(false),
-        error: optional_json(row, "error")?,
+        error: json_column(row, "error")?,
     }))
 }
 
@@ -260,6 +264,25 @@ fn wanted(row: &Row<'_>) -> Result<Option<Wanted>, Error> {
 fn digest(row: &Row<'_>) -> Result<Digest, Error> {
     // None in rows of version 1.
     Ok(Digest(row.get::<_, Option<[u8; 32]>>("digest")?.unwrap_or_default()))
+}
+
+fn coalesced_with(row: &Row<'_>) -> Result<Option<(DeletionId, u32)>, Error> {
+    let Some(id) = row.get::<_, Option<String>>("with_id")? else { return Ok(None) };
+    Ok(Some((deletion_id(&id)?, row.get("with_idx")?)))
+}
+
+/// A whole row of `reads::ROUNDS`.
+pub(super) fn round(row: &Row<'_>) -> Result<Round, Error> {
+    let ending = ending(row)?.ok_or_else(|| unreadable("round", "without an outcome"))?;
+    Ok(Round {
+        number: row.get("number")?,
+        ending,
+        finished_at: time(row.get("finished_at")?)?,
+        reopened_at: time(row.get("reopened_at")?)?,
+        by: row.get("by")?,
+        reason: row.get("reason")?,
+        settled: row.get("settled")?,
+    })
 }
 
 /// A whole row of `reads::ITEM`.
@@ -280,7 +303,7 @@ pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
         last_call,
         finished_at: optional_time(row, "finished_at")?,
         same_as: row.get("same_as")?,
-        coalesced_with: None,
+        coalesced_with: coalesced_with(row)?,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
     })
 }
@@ -307,14 +330,14 @@ pub(super) fn baseline_column(by_outcome: &[u32; Outcome::ALL.len()]) -> Result<
 
 /// Columns `total` and `baseline`.
 pub(super) fn baseline(row: &Row<'_>) -> Result<Counts, Error> {
-    let by_outcome = optional_json(row, "baseline")?.unwrap_or_default();
+    let by_outcome = json_column(row, "baseline")?.unwrap_or_default();
     Ok(Counts { total: count(row, "total")?, by_outcome })
 }
 
 /// A whole row of `reads::DELETION`.
 pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
     let finished_at = optional_time(row, "finished_at")?;
-    let accounts: Vec<String> = optional_json(row, "accounts")?.unwrap_or_default();
+    let accounts: Vec<String> = json_column(row, "accounts")?.unwrap_or_default();
     Ok(DeletionRow {
         seq: row.get("seq")?,
         id: text(row, "id", deletion_id)?,
@@ -322,7 +345,7 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         reason: row.get("reason")?,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
         state: at(&DELETION_STATES, row.get("state")?, "state")?,
-        pause: optional_json::<Pause>(row, "pause")?,
+        pause: json_column::<Pause>(row, "pause")?,
         digest: digest(row)?,
         bulk: row.get("bulk")?,
         round: row.get("round")?,

@@ -6,7 +6,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::queues::{self, LaneNo, NOT_RUNNING, Queues};
+use super::queues::{self, LaneNo, Queues};
+use super::rows::NOT_RUNNING;
 use crate::journal::Error;
 use crate::journal::fair::{self, Flow, Turn};
 use crate::types::deletion::{DeletionSeq, ItemKey};

@@ -26,6 +26,9 @@ impl State {
         if self.deletions.values().any(|known| known.id == deletion.id) {
             return invalid("there is a deletion of this name already");
         }
+        if !self.callers.contains(&deletion.requested_by) {
+            self.callers.push(deletion.requested_by.clone());
+        }
         self.last_seq += 1;
         self.deletions.insert(self.last_seq, deletion);
         Ok(self.last_seq)
@@ -224,6 +227,7 @@ impl State {
         }
         if let Some(deletion) = self.deletions.get_mut(&upload) {
             deletion.state = DeletionState::Running;
+            deletion.created_at = written.now;
             deletion.digest = seal.digest;
             deletion.baseline = deletion.counts();
         }
@@ -238,20 +242,25 @@ impl State {
         Ok(upload)
     }
 
-    pub(super) fn discard(&mut self, upload: DeletionSeq) -> Result<(), Error> {
-        self.receiving(upload)?;
+    /// Does nothing to what is sealed or discarded already.
+    pub(super) fn discard(&mut self, upload: DeletionSeq) {
+        if self.receiving(upload).is_err() {
+            return;
+        }
         self.keys.retain(|_, key| key.deletion != upload);
         if let Some(deletion) = self.deletions.get_mut(&upload) {
             deletion.discarded = true;
         }
-        Ok(())
     }
 
     pub(super) fn discard_unsealed(&mut self, begun_before: Timestamp) -> usize {
         let is_old =
             |d: &Deletion| !d.discarded && d.state == DeletionState::Receiving && d.created_at < begun_before;
         let old: Vec<_> = self.deletions.iter().filter(|(_, d)| is_old(d)).map(|(seq, _)| *seq).collect();
-        old.iter().filter(|seq| self.discard(**seq).is_ok()).count()
+        for seq in &old {
+            self.discard(*seq);
+        }
+        old.len()
     }
 
     /// The number behind a public name, if readers may see it.

@@ -148,7 +148,11 @@ impl Journal for MemoryJournal {
     }
 
     async fn discard(&self, upload: DeletionSeq) -> Result<(), Error> {
-        self.write(|state, _| state.discard(upload)).map(|_| ())
+        self.write(|state, _| {
+            state.discard(upload);
+            Ok(())
+        })
+        .map(|_| ())
     }
 
     async fn discard_unsealed(&self, begun_before: Timestamp) -> Result<usize, Error> {

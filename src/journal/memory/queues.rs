@@ -65,7 +65,7 @@ impl LaneTags {
             return;
         }
         let caller = queue.caller.clone();
-        self.come(&caller);
+        self.come(&caller, true);
         let served = self.turns.get(&caller).map_or(0, |turn| turn.served);
         if let Some(queue) = self.queues.get_mut(&seq) {
             queue.tag = fair::enter(Some(queue.tag), served);
@@ -73,12 +73,12 @@ impl LaneTags {
         }
     }
 
-    /// A caller that has nothing ready comes to the lane, or back to it.
-    fn come(&mut self, caller: &str) {
-        if self.has_ready(caller) {
+    /// A caller comes to the lane, or comes back to it with something ready.
+    fn come(&mut self, caller: &str, ready: bool) {
+        let own = self.turns.get(caller).copied();
+        if own.is_some() && (!ready || self.has_ready(caller)) {
             return;
         }
-        let own = self.turns.get(caller).copied();
         let tag = fair::enter(own.map(|turn| turn.tag), self.served);
         let served = own.map_or(0, |turn| turn.served);
         self.turns.insert(caller.to_owned(), TurnTags { tag, served });
@@ -99,7 +99,7 @@ impl State {
             Sleep::No
         };
         let Some(queue) = tags.queues.get_mut(&seq) else {
-            tags.come(&caller);
+            tags.come(&caller, sleep == Sleep::No);
             let served = tags.turns.get(&caller).map_or(0, |turn| turn.served);
             tags.queues.insert(seq, Queue { caller, tag: fair::enter(None, served), sleep });
             return;
@@ -157,80 +157,89 @@ impl State {
         self.queues.get(lane)?.queues.values().filter_map(until).min()
     }
 
-    /// The due items of one group that go with the next call, in fair order.
-    pub(super) fn next_batch(&mut self, lane: &LaneId, max: usize, now: Timestamp) -> Vec<ItemKey> {
-        if let Some(tags) = self.queues.get_mut(lane) {
-            let slept_out = |queue: &Queue| matches!(queue.sleep, Sleep::Until(at) if at <= now);
-            let awake: Vec<_> =
-                tags.queues.iter().filter(|(_, queue)| slept_out(queue)).map(|(seq, _)| *seq).collect();
-            for seq in awake {
-                tags.wake(seq);
-            }
-        }
-        loop {
-            let ready = self.ready_in_order(lane, max);
-            if ready.is_empty() {
-                return Vec::new();
-            }
-            let mut group: Option<String> = None;
-            let mut looked_at = 0;
-            let (mut flows, mut due, mut asleep) = (Vec::new(), BTreeMap::new(), Vec::new());
-            for (caller, seq) in ready {
-                let waiting = self.waiting(lane, seq);
-                let mut now_due = waiting.iter().filter(|(at, ..)| *at <= now).peekable();
-                if now_due.peek().is_none() {
-                    asleep.extend(waiting.first().map(|(at, ..)| (seq, *at)));
-                    continue;
-                }
-                let of_group: Vec<ItemKey> = now_due
-                    .filter_map(|(_, key, item)| Some((key, item.step.as_ref()?)))
-                    .take(CANDIDATES.saturating_sub(looked_at))
-                    .inspect(|_| looked_at += 1)
-                    .filter(|(_, step)| *group.get_or_insert_with(|| step.group.clone()) == step.group)
-                    .map(|(key, _)| *key)
-                    .take(max)
-                    .collect();
-                let tag = self.queues.get(lane).and_then(|tags| tags.queues.get(&seq)).map_or(0, |q| q.tag);
-                flows.push((caller, Flow { caller: 0, deletion: seq, tag, ready: of_group.len() }));
-                due.insert(seq, of_group);
-            }
-            if let Some(tags) = self.queues.get_mut(lane) {
-                for (seq, at) in asleep {
-                    if let Some(queue) = tags.queues.get_mut(&seq) {
-                        queue.sleep = Sleep::Until(at);
-                    }
-                }
-            }
-            if !flows.is_empty() {
-                return self.share(lane, max, flows, &due);
-            }
+    /// Queues that have slept long enough take part again.
+    pub(super) fn wake_due(&mut self, lane: &LaneId, now: Timestamp) {
+        let Some(tags) = self.queues.get_mut(lane) else { return };
+        let slept_out = |queue: &Queue| matches!(queue.sleep, Sleep::Until(at) if at <= now);
+        let awake: Vec<_> =
+            tags.queues.iter().filter(|(_, queue)| slept_out(queue)).map(|(seq, _)| *seq).collect();
+        for seq in awake {
+            tags.wake(seq);
         }
     }
 
-    /// Callers with something ready, by their tag, and of each its ready queues by
-    /// theirs: every caller's first, and no more than `max` in all beside those.
-    fn ready_in_order(&self, lane: &LaneId, max: usize) -> Vec<(String, DeletionSeq)> {
+    /// Up to `max` due items for the next call, of this group if it is fixed
+    /// already; `None` if nothing is due in the lane.
+    pub(super) fn next_batch(
+        &mut self,
+        lane: &LaneId,
+        max: usize,
+        now: Timestamp,
+        group: &mut Option<String>,
+    ) -> Option<Vec<ItemKey>> {
+        'again: loop {
+            let ready = self.ready_in_order(lane, max);
+            if ready.is_empty() {
+                return None;
+            }
+            let candidates = max.max(CANDIDATES / ready.len());
+            let (mut flows, mut due) = (Vec::new(), BTreeMap::new());
+            for (place, (caller, seq, tag)) in ready.into_iter().enumerate() {
+                let waiting = self.waiting(lane, seq);
+                if waiting.first().is_none_or(|(at, ..)| *at > now) {
+                    // Nothing of it is due: it sleeps until something is.
+                    let until = waiting.first().map(|(at, ..)| *at);
+                    let queue = self.queues.get_mut(lane).and_then(|tags| tags.queues.get_mut(&seq));
+                    if let (Some(queue), Some(until)) = (queue, until) {
+                        queue.sleep = Sleep::Until(until);
+                    }
+                    if place == 0 {
+                        continue 'again;
+                    }
+                    continue;
+                }
+                let of_group: Vec<(Timestamp, ItemKey)> = waiting
+                    .iter()
+                    .filter(|(at, ..)| *at <= now)
+                    .take(candidates)
+                    .filter_map(|(at, key, item)| Some((*at, *key, &item.step.as_ref()?.group)))
+                    .filter(|(_, _, of)| group.get_or_insert_with(|| (*of).clone()) == *of)
+                    .map(|(at, key, _)| (at, key))
+                    .take(max)
+                    .collect();
+                flows.push((caller, Flow { caller: 0, deletion: seq, tag, ready: of_group.len() }));
+                due.insert(seq, of_group);
+            }
+            return Some(self.share(lane, max, flows, &due));
+        }
+    }
+
+    /// The first `max` deletions to come to their turn if each had one item, with their tags.
+    fn ready_in_order(&self, lane: &LaneId, max: usize) -> Vec<(String, DeletionSeq, i64)> {
         let Some(tags) = self.queues.get(lane) else { return Vec::new() };
-        let mut callers: Vec<(&String, &TurnTags)> =
-            tags.turns.iter().filter(|(caller, _)| tags.has_ready(caller)).collect();
-        callers.sort_by_key(|(caller, turn)| (turn.tag, self.first_met(caller)));
+        let mut callers: Vec<(&String, i64)> = tags
+            .turns
+            .iter()
+            .filter(|(caller, _)| tags.has_ready(caller))
+            .map(|(caller, turn)| (caller, turn.tag))
+            .collect();
+        callers.sort_by_key(|(caller, tag)| (*tag, self.first_met(caller)));
         let mut ready = Vec::new();
-        for (caller, _) in callers.into_iter().take(CALLERS) {
+        for (caller, turn) in callers.into_iter().take(CALLERS) {
             let is_ready = |queue: &Queue| queue.caller == *caller && queue.sleep == Sleep::No;
             let mut own: Vec<_> = tags.queues.iter().filter(|(_, queue)| is_ready(queue)).collect();
             own.sort_by_key(|(seq, queue)| (queue.tag, **seq));
-            let room = max.saturating_sub(ready.len()).max(1);
-            ready.extend(own.into_iter().take(room).map(|(seq, _)| (caller.clone(), *seq)));
+            let places = (turn..).zip(own);
+            ready.extend(places.map(|(place, (seq, queue))| (place, caller.clone(), *seq, queue.tag)));
         }
-        ready
+        ready.sort_by_key(|(place, caller, ..)| (*place, self.first_met(caller)));
+        ready.into_iter().take(max).map(|(_, caller, seq, tag)| (caller, seq, tag)).collect()
     }
 
     /// A caller's number: of equal tags, who was met first goes first.
     fn first_met(&self, caller: &str) -> i64 {
-        let of = |(seq, deletion): (&DeletionSeq, &super::state::Deletion)| {
-            (deletion.requested_by == caller).then_some(*seq)
-        };
-        self.deletions.iter().find_map(of).unwrap_or(i64::MAX)
+        let place = self.callers.iter().position(|known| known == caller);
+        place.and_then(|place| i64::try_from(place).ok()).unwrap_or(i64::MAX)
     }
 
     fn share(
@@ -238,7 +247,7 @@ impl State {
         lane: &LaneId,
         max: usize,
         flows: Vec<(String, Flow)>,
-        due: &BTreeMap<DeletionSeq, Vec<ItemKey>>,
+        due: &BTreeMap<DeletionSeq, Vec<(Timestamp, ItemKey)>>,
     ) -> Vec<ItemKey> {
         let numbers: BTreeMap<String, i64> =
             flows.iter().map(|(caller, _)| (caller.clone(), self.first_met(caller))).collect();
@@ -266,6 +275,8 @@ impl State {
         }
         let items =
             |(seq, many): (DeletionSeq, usize)| due.get(&seq).into_iter().flatten().take(many).copied();
-        shared.taken.into_iter().flat_map(items).collect()
+        let mut chosen: Vec<(Timestamp, ItemKey)> = shared.taken.into_iter().flat_map(items).collect();
+        chosen.sort();
+        chosen.into_iter().map(|(_, key)| key).collect()
     }
 }

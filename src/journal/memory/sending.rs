@@ -15,6 +15,8 @@ use crate::types::lifecycle::DeletionState;
 
 /// Rows of the same name that are looked at for a call to share, newest first.
 const NAMESAKES: usize = 16;
+/// How often a claim looks for more after some of what it chose was on its way already.
+const ROUNDS: usize = 8;
 
 impl State {
     pub(super) fn claim(
@@ -27,21 +29,31 @@ impl State {
         if max == 0 {
             return Claim::default();
         }
-        loop {
-            let batch = self.next_batch(lane, max, written.now);
+        self.wake_due(lane, written.now);
+        let (mut items, mut group) = (Vec::new(), None);
+        for _ in 0..ROUNDS {
+            let Some(batch) = self.next_batch(lane, max - items.len(), written.now, &mut group) else {
+                let next_due = if items.is_empty() { self.next_due(lane) } else { None };
+                return Claim { items, next_due };
+            };
+            let attached =
+                |state: &Self| state.all().filter(|(.., item)| item.stand == Stand::Attached).count();
+            let before = attached(self);
             if batch.is_empty() {
-                return Claim { items: Vec::new(), next_due: self.next_due(lane) };
+                break;
             }
-            let mut items = Vec::new();
             for key in batch {
                 items.extend(self.hand_out(key, lease, None, written));
             }
             self.drop_empty_queues();
-            // All of them may have found a call of others to wait for.
-            if !items.is_empty() {
-                return Claim { items, next_due: None };
+            // Some may have found a call of others to wait for, so that there is room for more.
+            if items.len() >= max || attached(self) == before {
+                break;
             }
         }
+        // There is more to look at.
+        let next_due = items.is_empty().then_some(written.now);
+        Claim { items, next_due }
     }
 
     pub(super) fn rescue(
@@ -76,9 +88,15 @@ impl State {
     ) -> Option<Claimed> {
         // It may have been taken along a moment ago.
         self.item(key)?.due()?;
-        if let Some(leader) = self.served_by(key) {
-            self.attach(key, leader);
-            return None;
+        // What was sent before has its own story to end.
+        let is_new = self.item(key)?.attempts.is_empty();
+        match self.served_by(key) {
+            Some(leader) if is_new => {
+                self.attach(key, leader);
+                return None;
+            }
+            Some(_) => return self.lease(key, lease, lapsed_at, written),
+            None => {}
         }
         for other in self.namesakes(key) {
             let fits = |item: &Item| item.due().is_some() && item.attempts.is_empty();
@@ -119,7 +137,7 @@ impl State {
             let item = self.item(other)?;
             let between = item.due().is_some() && !item.attempts.is_empty();
             match item.stand {
-                Stand::Attached => item.served_by,
+                Stand::Attached => item.served_by.filter(|leader| leader.deletion != key.deletion),
                 Stand::Sending(_) => Some(other),
                 Stand::Due(_) if between => Some(other),
                 Stand::Due(_) | Stand::Behind(_) | Stand::Done(..) => None,

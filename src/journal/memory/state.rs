@@ -23,6 +23,8 @@ use crate::types::target::{AccountId, MediaId};
 pub(super) struct State {
     pub(super) closed: bool,
     pub(super) last_seq: DeletionSeq,
+    /// Every caller, in order of first appearance.
+    pub(super) callers: Vec<String>,
     pub(super) deletions: BTreeMap<DeletionSeq, Deletion>,
     pub(super) keys: Keys,
     pub(super) queues: Queues,

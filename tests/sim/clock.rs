@@ -53,7 +53,8 @@ impl SimClock {
     pub(crate) fn advance_to(&self, at: Duration) {
         let mut state = self.lock();
         state.now = state.now.max(at);
-        let later = state.sleepers.split_off(&(state.now, u64::MAX));
+        let now = state.now;
+        let later = state.sleepers.split_off(&(now, u64::MAX));
         let due = std::mem::replace(&mut state.sleepers, later);
         drop(state);
         due.into_values().for_each(Waker::wake);

@@ -101,11 +101,19 @@ impl FaultyJournal {
         result
     }
 
-    async fn read<T: Debug>(&self, name: &str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    async fn read<T: Debug>(
+        &self,
+        name: &str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         self.through(name, Use::Read, work, |_| String::new()).await
     }
 
-    async fn write<T: Debug>(&self, name: &str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    async fn write<T: Debug>(
+        &self,
+        name: &str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         self.through(name, Use::Write, work, |_| String::new()).await
     }
 }
@@ -168,7 +176,9 @@ impl Journal for FaultyJournal {
     async fn record(&self, call: CallRecord, changes: Vec<Change>) -> Result<Recorded, Error> {
         let what = |change: &Change| {
             let next = match &change.next {
-                Next::Ended(ending) => format!("{}{}", ending.outcome.as_str(), if ending.inferred { "?" } else { "" }),
+                Next::Ended(ending) => {
+                    format!("{}{}", ending.outcome.as_str(), if ending.inferred { "?" } else { "" })
+                }
                 Next::Again { step, due_at, .. } => format!("{}@{due_at}", step.operation),
             };
             format!("{}.{} {next}", change.key.deletion, change.key.index)
@@ -233,7 +243,12 @@ impl Journal for FaultyJournal {
         self.read("deletions", self.model.deletions(filter, limit)).await
     }
 
-    async fn items(&self, deletion: DeletionSeq, filter: ItemFilter, limit: usize) -> Result<Vec<ItemRow>, Error> {
+    async fn items(
+        &self,
+        deletion: DeletionSeq,
+        filter: ItemFilter,
+        limit: usize,
+    ) -> Result<Vec<ItemRow>, Error> {
         self.read("items", self.model.items(deletion, filter, limit)).await
     }
 

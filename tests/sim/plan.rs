@@ -93,7 +93,8 @@ impl Plan {
             }
         }
         while chance.random_bool(0.5) {
-            let down = seconds(&mut chance, if chance.random_bool(0.7) { 3 } else { 90 });
+            let most = if chance.random_bool(0.7) { 3 } else { 90 };
+            let down = seconds(&mut chance, most);
             events.push((seconds(&mut chance, rough), Event::Die(down)));
         }
         events.sort_by_key(|(at, _)| *at);
@@ -126,8 +127,11 @@ fn account(chance: &mut StdRng, n: usize, rough: u64) -> AccountPlan {
             object.busy_until = seconds(chance, rough * 2);
         }
         let made_again = chance.random_bool(0.3).then(|| Duration::from_secs(90) + seconds(chance, 200));
-        let source =
-            Object { stands: object.stands && chance.random_bool(0.8), made_again_after: made_again, ..Object::default() };
+        let source = Object {
+            stands: object.stands && chance.random_bool(0.8),
+            made_again_after: made_again,
+            ..Object::default()
+        };
         objects.insert(format!("v{id}#source"), source);
         objects.insert(format!("v{id}"), object);
         let image = Object { stands: chance.random_bool(0.8), ..Object::default() };

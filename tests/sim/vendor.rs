@@ -137,7 +137,13 @@ pub(crate) struct Inside {
 #[derive(Debug, Clone)]
 enum Coming {
     /// A call takes effect; with its rows in the ledger.
-    Call { call: u64, account: AccountId, operation: &'static Operation, entries: Vec<Entry>, rows: Vec<usize> },
+    Call {
+        call: u64,
+        account: AccountId,
+        operation: &'static Operation,
+        entries: Vec<Entry>,
+        rows: Vec<usize>,
+    },
     /// An object is made again.
     Remade { account: AccountId, object: String },
     /// A reference means another object.
@@ -283,12 +289,17 @@ impl Vendor {
         let mut chance = self.chance(account, call.operation.name, nth);
         let fate = self.fate(plan, call.operation, now, &mut chance);
         let took = Duration::from_millis(chance.random_range(20..400));
-        let late = Duration::from_millis(chance.random_range(1_000..u64::try_from(LATEST_EFFECT.as_millis()).unwrap()));
+        let late = Duration::from_millis(
+            chance.random_range(1_000..u64::try_from(LATEST_EFFECT.as_millis()).unwrap()),
+        );
         let arrivals = inside.arrivals.entry(lane).or_default();
         arrivals.push(now);
         let in_a_second = arrivals.iter().rev().take_while(|at| **at + Duration::from_secs(1) > now).count();
         if in_a_second > qps {
-            wrong.push(format!("I5: {in_a_second} calls of {} in a second, {qps} allowed", call.operation.name));
+            wrong.push(format!(
+                "I5: {in_a_second} calls of {} in a second, {qps} allowed",
+                call.operation.name
+            ));
         }
         if call.entries.is_empty() || call.entries.len() > call.operation.items_per_call {
             wrong.push(format!("{} entries in a call of {}", call.entries.len(), call.operation.name));
@@ -297,7 +308,11 @@ impl Vendor {
         for entry in &call.entries {
             let key = (account.clone(), call.operation.name, key_of(entry));
             if entry.target.name.as_str() != PROBE && !inside.in_flight.insert(key) {
-                wrong.push(format!("I6: two calls of {} under way for {}", call.operation.name, key_of(entry)));
+                wrong.push(format!(
+                    "I6: two calls of {} under way for {}",
+                    call.operation.name,
+                    key_of(entry)
+                ));
             }
             if call.operation.effect == Effect::Delete && fate != Fate::NotSent {
                 let object = inside.accounts[account].object_of(entry);
@@ -370,7 +385,10 @@ impl Vendor {
                 let was_sent = row.progress.as_ref().is_some_and(|progress| progress.was_sent());
                 since.is_some_and(|since| *since + GRACE < now) && !was_sent
             };
-            if call.operation.effect == Effect::Delete && !sending.is_empty() && sending.iter().all(is_stopped) {
+            if call.operation.effect == Effect::Delete
+                && !sending.is_empty()
+                && sending.iter().all(is_stopped)
+            {
                 wrong.push(format!("I1: {name} is sent though its deletion was stopped before"));
             }
         }
@@ -397,11 +415,15 @@ impl Vendor {
         let (class, status, code, verdicts) = match fate {
             Fate::Answered => (Answered, Some(200), None, said.unwrap_or_else(|| doubtful(true))),
             Fate::NotSent => (NotSent, None, None, all(Verdict::Again(Again::NotSent))),
-            Fate::Throttled => (Refused, Some(429), Some("Throttling"), all(Verdict::Again(Again::Throttled))),
+            Fate::Throttled => {
+                (Refused, Some(429), Some("Throttling"), all(Verdict::Again(Again::Throttled)))
+            }
             Fate::QuotaUsedUp => (Refused, Some(403), Some("Quota"), all(Verdict::Again(Again::QuotaUsedUp))),
             Fate::Resign => (Refused, Some(403), Some("Expired"), all(Verdict::Again(Again::Resign))),
             Fate::UnknownCode => (Answered, Some(400), Some("Odd"), all(Verdict::Again(Again::Unlisted))),
-            Fate::FailedBefore | Fate::FailedAfter => (Ambiguous, Some(500), Some("Internal"), doubtful(false)),
+            Fate::FailedBefore | Fate::FailedAfter => {
+                (Ambiguous, Some(500), Some("Internal"), doubtful(false))
+            }
             Fate::GatewayGaveUp => (Ambiguous, Some(502), None, doubtful(true)),
             Fate::Silent | Fate::SilentAfter | Fate::SilentLate => (Ambiguous, None, None, doubtful(true)),
             Fate::BadKey => {
@@ -416,7 +438,8 @@ impl Vendor {
             );
             row.told_deleted = *verdict == Verdict::Deleted;
         }
-        let short: Vec<String> = verdicts.iter().map(|v| format!("{v:?}").chars().take(12).collect()).collect();
+        let short: Vec<String> =
+            verdicts.iter().map(|v| format!("{v:?}").chars().take(12).collect()).collect();
         self.trace.add(self.clock.uptime(), &format!("answer {number} {account} {short:?}"));
         CallReport {
             class,
@@ -459,7 +482,8 @@ impl AccountPlan {
             true => Source::Stands(SourceFile::default()),
             false => Source::Gone,
         };
-        let facts = Facts { id: MediaId::parse(id).ok(), source: Some(source), ..Facts::only(Standing::Stands) };
+        let facts =
+            Facts { id: MediaId::parse(id).ok(), source: Some(source), ..Facts::only(Standing::Stands) };
         Verdict::Facts(Box::new(facts))
     }
 }
@@ -479,7 +503,8 @@ impl Inside {
                 }
             }
             Coming::Remade { account, object } => {
-                if let Some(known) = self.accounts.get_mut(&account).and_then(|a| a.objects.get_mut(&object)) {
+                if let Some(known) = self.accounts.get_mut(&account).and_then(|a| a.objects.get_mut(&object))
+                {
                     known.stands = true;
                 }
             }
@@ -588,7 +613,8 @@ impl Provider for Client {
     }
 
     fn route(&self, target: &Target) -> Result<Route, Refusal> {
-        let of = |delete, settle, repeat, part| Route { resolve: None, delete, settle, repeat, parts: vec![part] };
+        let of =
+            |delete, settle, repeat, part| Route { resolve: None, delete, settle, repeat, parts: vec![part] };
         let by_id = matches!(target.name, Name::Id(_));
         let by_reference = matches!(target.name, Name::Reference(_));
         match (&target.what, self.batches) {

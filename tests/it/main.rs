@@ -32,3 +32,11 @@ mod blocked;
 mod restarts;
 
 mod keys;
+
+mod quota;
+
+mod fairness;
+
+mod uploads;
+
+mod verbs;

@@ -172,6 +172,7 @@ impl World {
             stop: CancellationToken::new(),
             policy: self.plan.policy,
             queue_depth: self.plan.queue_depth,
+            keep: KEEP,
         };
         let configs = self.plan.accounts.iter().map(|account| {
             let client = Client {

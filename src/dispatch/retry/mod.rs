@@ -21,6 +21,9 @@ use crate::types::deletion::{Asked, Doubt, DoubtKind, ItemKey, Part, Phase, Prog
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 use crate::types::target::OperationName;
 
+/// How an item that ended not ok is opened again.
+pub mod reopen;
+
 /// Longest time after which a delete that is not safe to repeat may still be
 /// repeated: soon enough that the same selector cannot mean a new object (FAULTS.md, 2).
 pub const BRIEFLY: Duration = Duration::from_mins(1);

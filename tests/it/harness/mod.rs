@@ -9,6 +9,8 @@ pub(crate) mod checker;
 
 pub(crate) mod clock;
 
+pub(crate) mod stage;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;

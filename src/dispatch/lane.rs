@@ -210,7 +210,7 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Arc<Lane>) {
             match due {
                 Some(at) => {
                     let wait = Duration::try_from(at - shared.clock.now()).unwrap_or_default();
-                    tokio::select! { () = shared.clock.sleep(wait) => {}, () = lane.work.notified() => {} }
+                    tokio::select! { biased; () = shared.clock.sleep(wait) => {}, () = lane.work.notified() => {} }
                 }
                 None => lane.work.notified().await,
             }

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use vodrm::app::cli::{self, Cli};
+use vodrm::app::cli::{self, Cli, ExitWith};
 
 fn main() -> ExitCode {
     // First, since whatever makes a TLS client later takes the one that is there.
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Err(error) if is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&error);
-            ExitCode::FAILURE
+            error.downcast_ref::<ExitWith>().map_or(ExitCode::FAILURE, |with| ExitCode::from(with.code))
         }
     }
 }

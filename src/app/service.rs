@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -23,8 +22,9 @@ use crate::api;
 use crate::dispatch::retry::Policy;
 use crate::dispatch::{AccountConfig, Dispatch, Parts};
 use crate::journal::Journal;
-use crate::journal::sqlite::SqliteJournal;
-use crate::settings::Settings;
+use crate::journal::sqlite::{Moved, SqliteJournal};
+use crate::settings::{Settings, StoreSettings};
+use crate::types::chance::Chance;
 use crate::types::clock::{Clock, SteadyClock};
 use crate::types::metrics::Metrics;
 
@@ -54,11 +54,12 @@ impl Service {
         // Providers sign with the true time; everything that is stored keeps to a steady one.
         let configs = configure(settings, &clock).await?;
         let clock = SteadyClock::over(clock);
-        let journal = open_journal(&settings.store.path, &clock, &metrics).await?;
+        let journal = open_journal(&settings.store, &clock, &metrics).await?;
         let dispatch = Dispatch::new(
             Parts {
                 journal: Arc::clone(&journal),
                 clock: Arc::clone(&clock),
+                chance: Chance::system(),
                 metrics: metrics.clone(),
                 tasks: tasks.clone(),
                 stop: shutdown.closing.clone(),
@@ -68,6 +69,7 @@ impl Service {
                     cool_down: settings.retry.cool_down,
                 },
                 queue_depth: u64::try_from(settings.lanes.queue_depth).unwrap_or(u64::MAX),
+                keep: settings.retention.finished,
             },
             configs,
         );
@@ -142,13 +144,15 @@ impl Service {
 }
 
 async fn open_journal(
-    path: &Path,
+    store: &StoreSettings,
     clock: &Arc<dyn Clock>,
     metrics: &Metrics,
 ) -> anyhow::Result<Arc<dyn Journal>> {
-    let (path, clock, metrics) = (path.to_owned(), Arc::clone(clock), metrics.clone());
+    let (path, clock, metrics) = (store.path.clone(), Arc::clone(clock), metrics.clone());
+    let moved = if store.accept_moved { Moved::Accept } else { Moved::Pause };
     // Opening may create folders, replay a log and wait for a disk.
-    let opened = tokio::task::spawn_blocking(move || SqliteJournal::open(&path, clock, metrics)).await?;
+    let opened =
+        tokio::task::spawn_blocking(move || SqliteJournal::open_moved(&path, clock, metrics, moved)).await?;
     Ok(Arc::new(opened.context("store.url")?))
 }
 

@@ -4,7 +4,7 @@
 //! are known without a read and picks those that the call is about, within the
 //! operation's limits. What a call of many parts leaves over goes with the item's
 //! next call. Its own file because it is the only place that looks at limits of
-//! ids; when to call is `lane.rs`, what comes of it is `retry.rs`.
+//! ids; when to call is `lane.rs`, what comes of it is `retry`.
 
 use crate::journal::Claimed;
 use crate::providers::{Call, Entry, Operation, Provider, Refusal, Route};

@@ -1,35 +1,31 @@
-//! A lane: ready (a permit) → claim → call → record.
+//! A lane: ready (a permit) → claim, and on to the call.
 //!
-//! One loop per (account, operation); deletes go out nowhere else. It waits for
-//! work and for a permit, in that order, and only then lets the journal hand out
-//! items: what arrived during the wait travels together. Each call runs as a
-//! task of its own, so a slow vendor does not hold up the permits. An item that
-//! meets a free permit skips the claim (`submit.rs`) and joins at `deliver`.
-//! Decisions are elsewhere: `batch`, `retry`; this file only acts.
+//! One loop per (account, operation). It waits for work and for a permit, in that
+//! order, and only then lets the journal hand out items: what arrived during the
+//! wait travels together. A claim and its call run as a task of their own, so
+//! neither a slow disk nor a slow vendor holds up the permits. An item that meets
+//! a free permit skips the claim (`submit.rs`) and joins at `call::deliver`.
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tokio::task::JoinHandle;
+use tower::{ServiceBuilder, ServiceExt};
 
-use super::batch::{self, Load};
+use super::Shared;
+use super::accounts::Account;
+use super::call::{self, Outlet};
 use super::gate::{Blocked, Gate};
 use super::quota::{BucketView, Permits, Quota, QuotaLayer, VendorClient};
-use super::retry::{self, Circumstances};
-use super::{Account, Shared};
-use crate::journal::{self, CallRecord, Change, Claimed, Next, Recorded};
-use crate::providers::transport::CALL_TIMEOUT;
-use crate::providers::{Again, Call, CallReport, Effect, Operation, Verdict};
-use crate::types::deletion::{LaneId, Phase};
-use crate::types::metrics::{CallLabels, LaneLabels, OutcomeLabels};
-use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
+use super::record::JOURNAL_PAUSE_MOST;
+use crate::journal::{OpenLane, Waiting};
+use crate::providers::Operation;
+use crate::types::deletion::LaneId;
+use crate::types::metrics::LaneLabels;
 
 /// How long an item may be `sending`: one call (15 s at most) and its record,
 /// with room for a slow disk. FAULTS.md, 17.
@@ -37,9 +33,9 @@ pub const LEASE: Duration = Duration::from_secs(30);
 /// Calls of one lane under way at once. At 100 calls a second this lets a vendor
 /// take more than a second to answer before permits are left unused.
 const MAX_CALLS: usize = 128;
-/// First wait after the journal failed, and the most that it grows to.
-const JOURNAL_PAUSE: Duration = Duration::from_millis(100);
-const JOURNAL_PAUSE_MOST: Duration = Duration::from_secs(5);
+/// Claims of one lane under way at once: they share a commit, so that a commit that
+/// takes longer than a permit leaves none unused.
+const MAX_CLAIMS: usize = 8;
 
 /// The queue of one account and operation.
 #[derive(Debug)]
@@ -50,9 +46,30 @@ pub struct Lane {
     pub(super) operation: &'static Operation,
     pub(super) gate: Gate,
     permits: Arc<dyn Permits>,
-    depth: AtomicI64,
+    depth: Depth,
     work: Notify,
     calls: Arc<Semaphore>,
+}
+
+/// How many items wait, as far as this process has heard; the journal has the truth,
+/// and now and then its count is taken over.
+#[derive(Debug, Default)]
+struct Depth {
+    /// All, due or not. May be below zero for a moment, when who takes items out was
+    /// faster than who tells that they came.
+    waiting: AtomicI64,
+    /// Those of them that did not come with an upload.
+    interactive: AtomicI64,
+    /// Places for interactive items that are being journaled.
+    reserved: AtomicI64,
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn clamped(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
 }
 
 impl Lane {
@@ -68,7 +85,7 @@ impl Lane {
             operation,
             gate: Gate::default(),
             permits,
-            depth: AtomicI64::new(0),
+            depth: Depth::default(),
             work: Notify::new(),
             calls: Arc::new(Semaphore::new(MAX_CALLS)),
         }
@@ -88,7 +105,16 @@ impl Lane {
 
     /// Items that wait, due or not.
     pub fn depth(&self) -> u64 {
-        u64::try_from(self.depth.load(Ordering::Relaxed)).unwrap_or(0)
+        clamped(self.depth.waiting.load(Ordering::Relaxed)).saturating_add(self.reserved())
+    }
+
+    /// Those of them that did not come with an upload; only they are limited.
+    pub fn interactive(&self) -> u64 {
+        clamped(self.depth.interactive.load(Ordering::Relaxed)).saturating_add(self.reserved())
+    }
+
+    fn reserved(&self) -> u64 {
+        clamped(self.depth.reserved.load(Ordering::Relaxed))
     }
 
     /// How the bucket stands.
@@ -96,34 +122,56 @@ impl Lane {
         self.permits.view()
     }
 
-    /// Makes room for more waiting items, or tells how many wait already.
-    pub(super) fn reserve(&self, items: u64, limit: u64) -> Result<(), u64> {
-        let items = i64::try_from(items).unwrap_or(i64::MAX);
-        let before = self.depth.fetch_add(items, Ordering::Relaxed);
-        let waiting = u64::try_from(before).unwrap_or(0);
-        if waiting.saturating_add_signed(items) <= limit {
+    /// Items that end or move on in a second if every call is full.
+    pub(super) fn items_per_second(&self) -> f64 {
+        let most = f64::from(u32::try_from(self.operation.items_per_call).unwrap_or(u32::MAX));
+        self.bucket().rate_now * most
+    }
+
+    /// Makes room for more interactive items, or tells how many wait already.
+    pub(super) fn reserve(&self, items: usize, limit: u64) -> Result<(), u64> {
+        let items = number(items);
+        let reserved = self.depth.reserved.fetch_add(items, Ordering::Relaxed);
+        let before = self.depth.interactive.load(Ordering::Relaxed).max(0).saturating_add(reserved.max(0));
+        if clamped(before.saturating_add(items)) <= limit {
             return Ok(());
         }
-        self.depth.fetch_sub(items, Ordering::Relaxed);
-        Err(waiting)
+        self.depth.reserved.fetch_sub(items, Ordering::Relaxed);
+        Err(clamped(before))
     }
 
-    /// Fewer items wait. May run ahead of `arrive` for the same item, so the count
-    /// can be below zero for a moment and must not stop there.
-    pub(super) fn leave(&self, items: u64) {
-        self.depth.fetch_sub(i64::try_from(items).unwrap_or(i64::MAX), Ordering::Relaxed);
+    /// Reserved places are given back.
+    pub(super) fn give_back(&self, items: usize) {
+        self.depth.reserved.fetch_sub(number(items), Ordering::Relaxed);
     }
 
-    /// More items wait; the loop may have to look again.
-    pub(super) fn arrive(&self, items: u64) {
-        self.depth.fetch_add(i64::try_from(items).unwrap_or(i64::MAX), Ordering::Relaxed);
+    /// What places were reserved for is journaled: the loop may come for it.
+    pub(super) fn fill(&self, items: usize) {
+        self.depth.waiting.fetch_add(number(items), Ordering::Relaxed);
+        self.depth.interactive.fetch_add(number(items), Ordering::Relaxed);
+        self.give_back(items);
         self.wake();
     }
 
-    /// The journal's own count, at the start.
-    pub(super) fn recount(&self, waiting: u64) {
-        self.depth.store(i64::try_from(waiting).unwrap_or(i64::MAX), Ordering::Relaxed);
+    /// Fewer items wait.
+    fn leave(&self, items: usize, interactive: usize) {
+        self.depth.waiting.fetch_sub(number(items), Ordering::Relaxed);
+        self.depth.interactive.fetch_sub(number(interactive), Ordering::Relaxed);
+    }
+
+    /// One more item waits; the loop may have to look again.
+    pub(super) fn arrive(&self, item: &Waiting) {
+        self.depth.waiting.fetch_add(1, Ordering::Relaxed);
+        self.depth.interactive.fetch_add(i64::from(!item.bulk), Ordering::Relaxed);
         self.wake();
+    }
+
+    /// The journal's own count. What is being journaled meanwhile is counted by the next one.
+    pub(super) fn recount(&self, open: Option<&OpenLane>) {
+        let (waiting, bulk) = open.map_or((0, 0), |open| (open.waiting, open.bulk));
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.depth.waiting.store(number(waiting), Ordering::Relaxed);
+        self.depth.interactive.store(number(waiting.saturating_sub(bulk)), Ordering::Relaxed);
     }
 
     /// The loop should look at the journal.
@@ -141,14 +189,19 @@ impl Lane {
         client.try_ready().then_some((client, place))
     }
 
-    fn labels(&self) -> LaneLabels {
+    pub(super) fn labels(&self) -> LaneLabels {
         LaneLabels { account: self.id.account.to_string(), operation: self.id.operation.to_string() }
+    }
+
+    /// Whether one more claim should find something beside those that are under way.
+    fn has_more_than(&self, claims: usize) -> bool {
+        let taken = claims.saturating_mul(self.operation.items_per_call);
+        claims == 0 || self.depth() > u64::try_from(taken).unwrap_or(u64::MAX)
     }
 }
 
-/// The lane's loop. Ends when the service stops.
+/// The lane's loop. Ends when the service stops; claims under way go on to their record.
 pub(super) async fn run(shared: Arc<Shared>, lane: Arc<Lane>) {
-    let stop = shared.stop.clone();
     // Work may have been left by the process before this one.
     let mut due = Some(shared.clock.now());
     loop {
@@ -161,34 +214,45 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Arc<Lane>) {
                 None => lane.work.notified().await,
             }
         };
-        tokio::select! { biased; () = stop.cancelled() => return, () = work => {} }
-        // Until nothing is due any more, one permit after the other.
-        due = loop {
-            let (client, place) = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                ready = ready(&shared, &lane) => ready,
-            };
-            // Not part of the select: items that were handed out must also be sent.
-            let leased_at = shared.clock.uptime();
-            match turn(&shared, &lane, Outlet { client, place, leased_at }).await {
-                Turn::Sent => {}
-                Turn::Idle(due) => break due,
-                Turn::NoJournal => shared.clock.sleep(JOURNAL_PAUSE_MOST).await,
-            }
-        };
+        tokio::select! { biased; () = shared.stop.cancelled() => return, () = work => {} }
+        match drain(&shared, &lane).await {
+            Some(next) => due = next,
+            None => return,
+        }
     }
 }
 
-/// What a call goes out by.
-#[derive(Debug)]
-pub(super) struct Outlet {
-    /// The client, with a permit in hand.
-    pub(super) client: Quota<VendorClient>,
-    /// One of the places that bound the calls under way.
-    pub(super) place: Option<OwnedSemaphorePermit>,
-    /// When the items' lease began, at the latest.
-    pub(super) leased_at: Duration,
+/// Sends until nothing is due any more, one permit after the other; when something
+/// is due again, or `None` if the service stops.
+async fn drain(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Option<Option<Timestamp>> {
+    let mut under_way: VecDeque<JoinHandle<Turn>> = VecDeque::with_capacity(MAX_CLAIMS);
+    // Kept over the turns of the loop: who waits for a permit must not lose its place.
+    let mut ready_next = Box::pin(ready(shared, lane));
+    let mut asks = false;
+    loop {
+        // Who has asked for a permit goes on asking, or nobody behind it in the bucket's queue would get one.
+        asks |= under_way.len() < MAX_CLAIMS && lane.has_more_than(under_way.len());
+        tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return None,
+            done = first(&mut under_way) => match done {
+                Turn::Sent => {}
+                // One begun later may have found what came meanwhile.
+                Turn::Idle(due) if under_way.is_empty() => return Some(due),
+                Turn::Idle(_) => {}
+                Turn::NoJournal => tokio::select! {
+                    () = shared.stop.cancelled() => return None,
+                    () = shared.clock.sleep(JOURNAL_PAUSE_MOST) => {}
+                },
+            },
+            outlet = &mut ready_next, if asks => {
+                let claim = turn(Arc::clone(shared), Arc::clone(lane), outlet);
+                under_way.push_back(shared.tasks.spawn(claim));
+                ready_next.set(ready(shared, lane));
+                asks = false;
+            }
+        }
+    }
 }
 
 /// What one turn of the loop came to.
@@ -201,8 +265,17 @@ enum Turn {
     NoJournal,
 }
 
+/// The claim that was begun first, once it is done.
+async fn first(under_way: &mut VecDeque<JoinHandle<Turn>>) -> Turn {
+    let Some(claim) = under_way.front_mut() else { return std::future::pending().await };
+    // A claim that panicked is as good as a journal that could not be asked.
+    let done = claim.await.unwrap_or(Turn::NoJournal);
+    under_way.pop_front();
+    done
+}
+
 /// Waits until the lane is open and a place and a permit are there.
-async fn ready(shared: &Shared, lane: &Lane) -> (Quota<VendorClient>, Option<OwnedSemaphorePermit>) {
+async fn ready(shared: &Shared, lane: &Lane) -> Outlet {
     loop {
         lane.account.gate.opened().await;
         lane.gate.opened().await;
@@ -211,17 +284,20 @@ async fn ready(shared: &Shared, lane: &Lane) -> (Quota<VendorClient>, Option<Own
         let mut client = lane.client();
         let asked = shared.clock.uptime();
         let Ok(_) = client.ready().await;
-        let waited = shared.clock.uptime().saturating_sub(asked);
+        let leased_at = shared.clock.uptime();
+        let waited = leased_at.saturating_sub(asked);
         shared.metrics.permit_wait_seconds.get_or_create(&lane.labels()).observe(waited.as_secs_f64());
         // It may have been blocked in the meantime; the permit is given back.
         if lane.blocked().is_none() {
-            return (client, place);
+            return Outlet { client, place, leased_at };
         }
     }
 }
 
 /// Lets the journal hand out what is due and sends it off.
-async fn turn(shared: &Arc<Shared>, lane: &Arc<Lane>, outlet: Outlet) -> Turn {
+async fn turn(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet) -> Turn {
+    // No lease begins before the journal is asked.
+    let outlet = Outlet { leased_at: shared.clock.uptime(), ..outlet };
     match shared.journal.claim(&lane.id, lane.operation.items_per_call, LEASE).await {
         Err(error) => {
             shared.journal_failed(&error);
@@ -233,312 +309,11 @@ async fn turn(shared: &Arc<Shared>, lane: &Arc<Lane>, outlet: Outlet) -> Turn {
         }
         Ok(claim) => {
             shared.journal_works();
-            lane.leave(claim.items.len() as u64);
-            shared.tasks.spawn(deliver(Arc::clone(shared), Arc::clone(lane), outlet, claim.items));
+            let interactive = claim.items.iter().filter(|item| !item.bulk).count();
+            lane.leave(claim.items.len(), interactive);
+            let deliver = call::deliver(Arc::clone(&shared), lane, outlet, claim.items);
+            shared.tasks.spawn(deliver);
             Turn::Sent
         }
-    }
-}
-
-/// Makes one call for handed-out items and records what comes of it.
-pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet, items: Vec<Claimed>) {
-    let Outlet { mut client, place, leased_at } = outlet;
-    let (loads, mut changes) = prepare(&lane, items.clone());
-    let (loads, overdue) = hold_back(&shared, &lane, loads);
-    changes.extend(overdue);
-    client.forget_old_permit(shared.clock.uptime());
-    if !loads.is_empty() {
-        let Ok(_) = client.ready().await;
-    }
-    let started_at = shared.clock.now();
-    let is_late = shared.clock.uptime() + CALL_TIMEOUT > leased_at + LEASE;
-    let (report, duration) = if loads.is_empty() {
-        (nothing_sent(0), Duration::ZERO)
-    } else if is_late {
-        // The call could outlive its lease and another sender have the items by then.
-        tracing::warn!(lane = %lane.id, items = loads.len(), "items waited too long to be sent under their lease");
-        (nothing_sent(loads.len()), Duration::ZERO)
-    } else {
-        let attempt = loads.iter().map(|load| load.claimed.calls + 1).max().unwrap_or_default();
-        exchange(&shared, &lane, &mut client, batch::call(lane.operation, &loads), attempt).await
-    };
-    drop(place);
-    let phase = items.first().map_or(Phase::Delete, |item| item.step.phase);
-    let call = CallRecord {
-        status: report.status,
-        vendor_code: report.code.clone(),
-        request_id: report.request_id.clone(),
-        ..no_answer(&lane, phase, report.class, started_at, duration)
-    };
-    let was_open = lane.blocked().is_none();
-    changes.extend(judge(&shared, &lane, loads, report, started_at));
-    finish(&shared, call, changes).await;
-    if was_open && lane.blocked().is_some() {
-        shared.wakes.wake_all();
-    }
-}
-
-/// Makes one call through a client that holds a permit, and says what it did.
-pub(super) async fn exchange(
-    shared: &Shared,
-    lane: &Lane,
-    client: &mut Quota<VendorClient>,
-    call: Call,
-    attempt: u32,
-) -> (CallReport, Duration) {
-    let (items, started) = (call.entries.len(), shared.clock.uptime());
-    let sent: Result<CallReport, Infallible> = client.call(call).await;
-    let Ok(report) = sent;
-    let duration = shared.clock.uptime().saturating_sub(started);
-    tell(shared, lane, items, attempt, &report, duration);
-    (report, duration)
-}
-
-/// The record of a call of which nothing came back.
-fn no_answer(
-    lane: &Lane,
-    phase: Phase,
-    class: AttemptClass,
-    started_at: Timestamp,
-    duration: Duration,
-) -> CallRecord {
-    CallRecord {
-        lane: lane.id.clone(),
-        phase,
-        started_at,
-        duration,
-        class,
-        status: None,
-        vendor_code: None,
-        request_id: None,
-    }
-}
-
-/// Handed-out items by the lane that their step goes through.
-pub(super) fn by_lane(items: Vec<Claimed>) -> BTreeMap<LaneId, Vec<Claimed>> {
-    let mut by_lane: BTreeMap<LaneId, Vec<Claimed>> = BTreeMap::new();
-    for item in items {
-        let id = LaneId { account: item.target.account.clone(), operation: item.step.operation.clone() };
-        by_lane.entry(id).or_default().push(item);
-    }
-    by_lane
-}
-
-/// Items whose sender died: a delete may have gone out, a read does not matter.
-pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec<Claimed>) {
-    let (loads, mut changes) = prepare(lane, items.clone());
-    let (class, verdict) = match lane.operation.effect {
-        Effect::Delete => (AttemptClass::Ambiguous, Verdict::Doubtful { unanswered: true }),
-        Effect::Read => (AttemptClass::NotSent, Verdict::Again(Again::NotSent)),
-    };
-    let verdicts = loads.iter().map(|_| verdict.clone()).collect();
-    let report = CallReport { class, verdicts, ..nothing_sent(0) };
-    let Some(first) = items.first() else { return };
-    let call = no_answer(lane, first.step.phase, class, shared.clock.now(), Duration::ZERO);
-    tracing::warn!(lane = %lane.id, items = items.len(), class = class.as_str(), "items of a dead sender were taken back");
-    // It went out when its lease began, if it did.
-    let lapsed_at = items.iter().filter_map(|item| item.lapsed_at).min();
-    let sent_at = lapsed_at.map_or_else(
-        || shared.clock.now(),
-        |at| at.checked_sub(SignedDuration::try_from(LEASE).unwrap_or_default()).unwrap_or(at),
-    );
-    changes.extend(judge(shared, lane, loads, report, sent_at));
-    finish(shared, call, changes).await;
-}
-
-/// The report of a call that was not made.
-fn nothing_sent(entries: usize) -> CallReport {
-    CallReport {
-        class: AttemptClass::NotSent,
-        status: None,
-        code: None,
-        request_id: None,
-        unlisted: false,
-        throttled: None,
-        verdicts: vec![Verdict::Again(Again::NotSent); entries],
-    }
-}
-
-/// Loads for the call; items that cannot be sent end here and reach no vendor.
-fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
-    let (loads, refused) = batch::load(lane.account.provider.as_ref(), lane.operation, items);
-    let ended = |claimed: &Claimed, ending| Change {
-        key: claimed.key,
-        generation: claimed.generation,
-        progress: None,
-        next: Next::Ended(ending),
-    };
-    let mut changes: Vec<Change> = refused
-        .iter()
-        .map(|(claimed, refusal)| ended(claimed, super::refused(lane.account.provider.as_ref(), refusal)))
-        .collect();
-    // A delete or settling read about no part at all would mean something else to the vendor.
-    let (empty, loads): (Vec<Load>, Vec<Load>) = loads
-        .into_iter()
-        .partition(|load| load.carried.is_empty() && load.claimed.step.phase != Phase::Resolve);
-    for load in empty {
-        tracing::error!(lane = %lane.id, deletion.id = %load.claimed.deletion, item = load.claimed.key.index,
-            "an item came to its call without anything open; it was not sent");
-        let nothing = ItemError::new(Reason::VendorError, "nothing was left to send for this item");
-        let ending = load.progress.ending().unwrap_or_else(|| Ending::not_ok(Outcome::Failed, nothing));
-        changes.push(ended(&load.claimed, ending));
-    }
-    (loads, changes)
-}
-
-/// Of the loads those that may still go out; the others have waited too long and take another way.
-fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> (Vec<Load>, Vec<Change>) {
-    let (now, provider) = (shared.clock.now(), lane.account.provider.as_ref());
-    let (mut fresh, mut overdue) = (Vec::with_capacity(loads.len()), Vec::new());
-    for mut load in loads {
-        match retry::overdue(&mut load, provider, now) {
-            None => fresh.push(load),
-            Some(next) => overdue.push(Change {
-                key: load.claimed.key,
-                generation: load.claimed.generation,
-                progress: Some(load.progress),
-                next,
-            }),
-        }
-    }
-    (fresh, overdue)
-}
-
-/// Says in the log and the metrics what a call did.
-fn tell(shared: &Shared, lane: &Lane, items: usize, attempt: u32, report: &CallReport, duration: Duration) {
-    let request_id = report.request_id.as_deref().unwrap_or_default();
-    let code = report.code.as_deref().unwrap_or_default();
-    tracing::info!(
-        operation = lane.operation.name,
-        account = %lane.id.account,
-        items,
-        attempt,
-        class = report.class.as_str(),
-        vendor.status = report.status,
-        vendor.code = code,
-        vendor.request_id = request_id,
-        duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-        "vendor call"
-    );
-    let labels = CallLabels {
-        account: lane.id.account.to_string(),
-        operation: lane.id.operation.to_string(),
-        result: report.class.as_str(),
-    };
-    shared.metrics.calls.get_or_create(&labels).inc();
-    shared.metrics.call_seconds.get_or_create(&lane.labels()).observe(duration.as_secs_f64());
-    if report.throttled.is_some() {
-        shared.metrics.throttled.get_or_create(&lane.labels()).inc();
-        let rate_now = lane.bucket().rate_now;
-        tracing::warn!(lane = %lane.id, vendor.code = code, rate_now, "the vendor throttled; the lane slows down");
-    }
-    if report.unlisted {
-        shared.metrics.count_unlisted(lane.account.provider.name(), code);
-        tracing::warn!(lane = %lane.id, vendor.code = code, vendor.request_id = request_id,
-            "the vendor answered with a code that is in no table");
-    }
-}
-
-/// The changes of a call's items, and what it says of the account.
-fn judge(
-    shared: &Shared,
-    lane: &Lane,
-    loads: Vec<Load>,
-    report: CallReport,
-    started_at: Timestamp,
-) -> Vec<Change> {
-    let entries = loads.len();
-    let mut verdicts = report.verdicts;
-    if verdicts.len() != entries {
-        // A provider must answer for every item; one that does not has told us nothing.
-        tracing::error!(lane = %lane.id, entries, verdicts = verdicts.len(), "a call did not answer for all its items");
-        let unknown = match lane.operation.effect {
-            Effect::Delete => Verdict::Doubtful { unanswered: false },
-            Effect::Read => Verdict::Again(Again::Unavailable),
-        };
-        verdicts = vec![unknown; entries];
-    }
-    weigh(shared, lane, &loads, &verdicts);
-    let call = rand::rng().random::<u32>();
-    let overdrawn = lane.account.is_overdrawn();
-    let now = shared.clock.now();
-    let changes: Vec<Change> = loads
-        .into_iter()
-        .zip(verdicts)
-        .enumerate()
-        .map(|(n, (load, verdict))| {
-            let around = Circumstances {
-                provider: lane.account.provider.as_ref(),
-                operation: lane.operation,
-                entries,
-                vendor_code: report.code.as_deref(),
-                started_at,
-                now,
-                policy: shared.policy,
-                overdrawn,
-                split: (call, if n < entries.div_ceil(2) { 'a' } else { 'b' }),
-            };
-            // The same chance for all of a call: what failed together is tried again together, or an
-            // outage would turn each call of twenty into twenty.
-            let mut chance = StdRng::seed_from_u64(call.into());
-            retry::judge(load, verdict, &around, &mut chance)
-        })
-        .collect();
-    lane.account.settle_budget(&changes);
-    changes
-}
-
-/// Closes a gate if the verdicts say that the account, not an item, is at fault.
-fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) {
-    for (load, verdict) in loads.iter().zip(verdicts) {
-        match verdict {
-            Verdict::Fault(reason) => shared.block(&lane.account.gate, &lane.id, *reason),
-            Verdict::NotOk { maybe_account: true, .. } if loads.len() == 1 => {
-                if lane.gate.strike(load.claimed.target.name.as_str()) {
-                    shared.block(&lane.gate, &lane.id, crate::types::outcome::LaneReason::Forbidden);
-                }
-            }
-            Verdict::Deleted | Verdict::Absent | Verdict::Facts(_) => lane.gate.succeeded(),
-            Verdict::NotOk { .. } | Verdict::Unclear | Verdict::Doubtful { .. } | Verdict::Again(_) => {}
-        }
-    }
-}
-
-/// Records, for as long as it takes: what a call did must not be forgotten.
-async fn finish(shared: &Arc<Shared>, call: CallRecord, changes: Vec<Change>) {
-    let mut pause = JOURNAL_PAUSE;
-    // While an outcome waits to be written, its lease may run out; nobody may take the item back.
-    let _unrecorded = shared.hold_rescue();
-    let recorded = loop {
-        match shared.journal.record(call.clone(), changes.clone()).await {
-            Ok(recorded) => break recorded,
-            Err(error @ (journal::Error::Invalid(_) | journal::Error::Unreadable(_))) => {
-                // Trying again cannot help; the lease runs out and the items are taken back.
-                tracing::error!(lane = %call.lane, %error, "the journal does not take a record");
-                return;
-            }
-            Err(error) => {
-                shared.journal_failed(&error);
-                shared.clock.sleep(pause).await;
-                pause = (pause * 2).min(JOURNAL_PAUSE_MOST);
-            }
-        }
-    };
-    shared.journal_works();
-    announce(shared, &recorded);
-}
-
-fn announce(shared: &Shared, recorded: &Recorded) {
-    for outcome in &recorded.ended {
-        shared.metrics.outcomes.get_or_create(&OutcomeLabels { outcome: outcome.as_str() }).inc();
-    }
-    for lane in recorded.waiting.iter().filter_map(|waiting| shared.lanes.get(&waiting.lane)) {
-        lane.arrive(1);
-    }
-    if recorded.stale > 0 {
-        tracing::warn!(stale = recorded.stale, "a record came after its lease; another sender had the items");
-    }
-    for touched in recorded.touched.iter().filter(|touched| touched.finished) {
-        shared.wakes.wake(&touched.id);
     }
 }

@@ -14,17 +14,19 @@
 //! the delete, a read that settles a lost answer. Which turn is next is decided by
 //! pure functions (`batch`, `resolve`, `retry`, `settle`); loops only act.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
 /// Items become a call.
 pub mod batch;
+
+/// Accounts at work.
+pub mod accounts;
 
 /// The token bucket.
 pub mod bucket;
@@ -35,11 +37,32 @@ pub mod budget;
 /// Whether a lane may send.
 pub mod gate;
 
+/// One call.
+mod call;
+
+/// Work that goes in steps.
+mod chores;
+
+/// What a deletion asks for, in one number.
+pub mod digest;
+
+/// Whether a deletion goes wrong in bulk.
+pub mod health;
+
 /// The loop that sends.
 pub mod lane;
 
+/// How fast deletions go.
+pub mod pace;
+
+/// Reads that no item asked for.
+pub mod probe;
+
 /// The token bucket as a middleware.
 pub mod quota;
+
+/// What came of items, written down and told.
+mod record;
 
 /// What a read before a delete proves.
 pub mod resolve;
@@ -49,6 +72,9 @@ pub mod retry;
 
 /// What a read proves about a part.
 pub mod settle;
+
+/// The first call of a target.
+pub mod steps;
 
 /// From a request to journaled items.
 pub mod submit;
@@ -68,26 +94,28 @@ mod sweep;
 /// Who waits for what.
 pub mod wake;
 
+/// How many calls may leave in any second.
+pub mod window;
+
+pub use accounts::{Account, AccountView, LaneView};
+pub use probe::ReadError;
+
 use bucket::Rate;
-use budget::Budget;
-use gate::Gate;
+use health::Runs;
 use lane::Lane;
-use quota::{BucketView, LocalPermits, Permits};
+use pace::Paces;
+use quota::{LocalPermits, Permits};
 use retry::Policy;
 use wake::{Wakes, Watch};
 
-use crate::journal::{self, Change, Journal, Next, Rescue};
-use crate::providers::{self, Provider, Refusal, Verdict};
-use crate::types::asset::{Facts, Standing};
+use crate::journal::{self, Journal, Rescue};
+use crate::providers::{self, Provider, Refusal};
+use crate::types::chance::Chance;
 use crate::types::clock::Clock;
-use crate::types::deletion::{DeletionId, LaneId};
-use crate::types::metrics::{LaneLabels, Metrics};
-use crate::types::outcome::LaneReason;
+use crate::types::deletion::{DeletionId, DeletionSeq, LaneId};
+use crate::types::metrics::Metrics;
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
-use crate::types::target::{AccountId, Kind, MediaId, OperationName};
-
-/// How long a caller's own read waits for permits and the vendor.
-const READ_PATIENCE: Duration = Duration::from_secs(10);
+use crate::types::target::{AccountId, OperationName};
 
 /// An account to serve.
 #[derive(Debug)]
@@ -111,6 +139,8 @@ pub struct Parts {
     pub journal: Arc<dyn Journal>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What is drawn at random.
+    pub chance: Chance,
     /// What is counted.
     pub metrics: Metrics,
     /// Who runs loops and calls, and waits for them at the end.
@@ -121,31 +151,8 @@ pub struct Parts {
     pub policy: Policy,
     /// Waiting interactive items of one lane, at most.
     pub queue_depth: u64,
-}
-
-/// An account at work.
-#[derive(Debug)]
-pub struct Account {
-    id: AccountId,
-    provider: Arc<dyn Provider>,
-    region: Option<String>,
-    gate: Gate,
-    budget: Mutex<Budget>,
-}
-
-impl Account {
-    fn is_overdrawn(&self) -> bool {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner).is_overdrawn()
-    }
-
-    fn settle_budget(&self, changes: &[Change]) {
-        let retries = changes.iter().filter(|c| matches!(c.next, Next::Again { counts: true, .. })).count();
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let done =
-            changes.iter().filter(|c| matches!(&c.next, Next::Ended(end) if end.error.is_none())).count();
-        budget.take(retries);
-        budget.pay_in(done);
-    }
+    /// How long finished deletions are kept.
+    pub keep: Duration,
 }
 
 /// What loops and handlers share.
@@ -153,14 +160,24 @@ impl Account {
 pub(crate) struct Shared {
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
+    chance: Chance,
     metrics: Metrics,
     tasks: TaskTracker,
     stop: CancellationToken,
     policy: Policy,
     queue_depth: u64,
+    keep: Duration,
     accounts: BTreeMap<AccountId, Arc<Account>>,
     lanes: BTreeMap<LaneId, Arc<Lane>>,
     wakes: Wakes,
+    /// How fast deletions go, for forecasts.
+    paces: Mutex<Paces>,
+    /// Rows of equal failures.
+    runs: Mutex<Runs>,
+    /// Deletions that are just being paused by themselves.
+    pausing: Mutex<BTreeSet<DeletionSeq>>,
+    /// Deletions whose chores are being worked off.
+    at_work: Mutex<chores::AtWork>,
     healthy: watch::Sender<bool>,
     /// Its clones are outcomes of this process that wait to be written.
     unrecorded: Arc<()>,
@@ -172,56 +189,6 @@ pub struct Dispatch {
     shared: Arc<Shared>,
 }
 
-/// An account, for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AccountView {
-    /// Its name.
-    pub id: AccountId,
-    /// Its provider.
-    pub provider: &'static str,
-    /// Its region.
-    pub region: Option<String>,
-    /// The kinds it can serve.
-    pub kinds: &'static [Kind],
-    /// Why it is blocked, if it is or one of its lanes is.
-    pub blocked: Option<LaneReason>,
-    /// Its lanes.
-    pub lanes: Vec<LaneView>,
-}
-
-/// A lane, for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LaneView {
-    /// The vendor action.
-    pub operation: &'static str,
-    /// Why it is blocked, if it is.
-    pub blocked: Option<LaneReason>,
-    /// Its bucket.
-    pub bucket: BucketView,
-    /// Items that wait.
-    pub queue_depth: u64,
-}
-
-/// Why a caller's own read gave nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// There is no such account.
-    #[error("there is no such account")]
-    UnknownAccount,
-    /// The account is blocked.
-    #[error("the account is blocked: {}", .0.as_str())]
-    Blocked(LaneReason),
-    /// No permit or no answer came in time, or the vendor throttled.
-    #[error("the vendor could not be asked in time")]
-    TooLate,
-    /// The vendor does not let this account read it.
-    #[error("the vendor refused: {0:?}")]
-    Refused(ItemError),
-    /// The vendor failed.
-    #[error("the vendor failed{}", .0.as_ref().map(|code| format!(" with {code}")).unwrap_or_default())]
-    Failed(Option<String>),
-}
-
 impl Dispatch {
     /// Builds lanes and buckets; nothing runs yet.
     #[must_use]
@@ -229,13 +196,8 @@ impl Dispatch {
         let mut buckets: HashMap<(String, &'static str), Arc<dyn Permits>> = HashMap::new();
         let (mut accounts, mut lanes) = (BTreeMap::new(), BTreeMap::new());
         for config in configs {
-            let account = Arc::new(Account {
-                id: config.id.clone(),
-                provider: Arc::clone(&config.provider),
-                region: config.region,
-                gate: Gate::default(),
-                budget: Mutex::default(),
-            });
+            let account =
+                Arc::new(Account::new(config.id.clone(), Arc::clone(&config.provider), config.region));
             for operation in config.provider.operations() {
                 let rate = config.rates.get(operation.name).copied().unwrap_or_default();
                 let permits = buckets
@@ -251,14 +213,20 @@ impl Dispatch {
         let shared = Shared {
             journal: parts.journal,
             clock: parts.clock,
+            chance: parts.chance,
             metrics: parts.metrics,
             tasks: parts.tasks,
             stop: parts.stop,
             policy: parts.policy,
             queue_depth: parts.queue_depth,
+            keep: parts.keep,
             accounts,
             lanes,
             wakes: Wakes::default(),
+            paces: Mutex::default(),
+            runs: Mutex::default(),
+            pausing: Mutex::default(),
+            at_work: Mutex::default(),
             healthy: watch::Sender::new(true),
             unrecorded: Arc::new(()),
         };
@@ -267,23 +235,21 @@ impl Dispatch {
 
     /// Takes back what a dead process left, then starts the loops.
     pub async fn start(&self) -> Result<(), journal::Error> {
+        // One process uses the journal: whoever was uploading is gone.
+        let unsealed = self.shared.journal.discard_unsealed(self.shared.clock.now()).await?;
         let taken_back = sweep::take_back(&self.shared, Rescue::All).await?;
-        let open = self.shared.journal.open_lanes().await?;
+        let open = sweep::recount(&self.shared).await?;
         let waiting: u64 = open.iter().map(|lane| lane.waiting).sum();
-        if taken_back > 0 || waiting > 0 {
-            tracing::info!(taken_back, waiting, "open items of an earlier run go on");
+        if taken_back > 0 || waiting > 0 || unsealed > 0 {
+            tracing::info!(taken_back, waiting, unsealed, "open items of an earlier run go on");
         }
-        for open in open {
-            let Some(lane) = self.shared.lanes.get(&open.lane) else {
-                tell_unserved(&open.lane, open.waiting);
-                continue;
-            };
-            // The ones taken back above have been counted as they came; the journal's count is the truth.
-            lane.recount(open.waiting);
+        for open in open.iter().filter(|open| !self.shared.lanes.contains_key(&open.lane)) {
+            tell_unserved(&open.lane, open.waiting);
         }
         for lane in self.shared.lanes.values() {
             self.shared.tasks.spawn(lane::run(Arc::clone(&self.shared), Arc::clone(lane)));
         }
+        chores::begin_all(&self.shared).await?;
         self.shared.tasks.spawn(sweep::run(Arc::clone(&self.shared)));
         Ok(())
     }
@@ -316,68 +282,6 @@ impl Dispatch {
     pub fn subscribe(&self, id: &DeletionId) -> Watch {
         self.shared.wakes.subscribe(id)
     }
-
-    /// Every account's name.
-    #[must_use]
-    pub fn account_ids(&self) -> Vec<AccountId> {
-        self.shared.accounts.keys().cloned().collect()
-    }
-
-    /// Whether there is such an account.
-    #[must_use]
-    pub fn has_account(&self, id: &AccountId) -> bool {
-        self.shared.accounts.contains_key(id)
-    }
-
-    /// One account, for people.
-    #[must_use]
-    pub fn account(&self, id: &AccountId) -> Option<AccountView> {
-        let account = self.shared.accounts.get(id)?;
-        let lanes: Vec<LaneView> = self
-            .shared
-            .lanes_of(account)
-            .map(|lane| LaneView {
-                operation: lane.operation.name,
-                blocked: lane.blocked().map(|blocked| blocked.reason),
-                bucket: lane.bucket(),
-                queue_depth: lane.depth(),
-            })
-            .collect();
-        Some(AccountView {
-            id: account.id.clone(),
-            provider: account.provider.name(),
-            region: account.region.clone(),
-            kinds: account.provider.kinds(),
-            blocked: self.shared.blocked(account),
-            lanes,
-        })
-    }
-
-    /// Why an account is blocked, if it is or one of its lanes is. Every request
-    /// that waits asks this more than once, so no view is made for it.
-    #[must_use]
-    pub fn blocked(&self, id: &AccountId) -> Option<LaneReason> {
-        self.shared.blocked(self.shared.accounts.get(id)?)
-    }
-
-    /// Probes a blocked account now and opens it if the probe goes through.
-    pub async fn unblock(&self, id: &AccountId) -> Option<AccountView> {
-        let account = self.shared.accounts.get(id)?;
-        if self.shared.blocked(account).is_some() {
-            self.shared.probe(account).await;
-        }
-        self.account(id)
-    }
-
-    /// What stands at the vendor under this id; `None` if nothing does.
-    pub async fn look(&self, account: &AccountId, id: &MediaId) -> Result<Option<Facts>, ReadError> {
-        let account = self.shared.accounts.get(account).ok_or(ReadError::UnknownAccount)?;
-        let reads = self.shared.portrait(account, id);
-        tokio::select! {
-            facts = reads => facts,
-            () = self.shared.clock.sleep(READ_PATIENCE) => Err(ReadError::TooLate),
-        }
-    }
 }
 
 /// The providers that accounts can have.
@@ -387,11 +291,19 @@ pub fn provider_names() -> impl Iterator<Item = &'static str> {
 
 /// The ending of an item that a provider refuses to serve.
 pub(crate) fn refused(provider: &dyn Provider, refusal: &Refusal) -> Ending {
-    let error = match refusal {
+    Ending::not_ok(Outcome::Refused, refusal_error(provider, refusal))
+}
+
+/// What a provider's refusal is called.
+fn refusal_error(provider: &dyn Provider, refusal: &Refusal) -> ItemError {
+    match refusal {
         Refusal::Unsupported(message) => providers::unsupported(provider, message.clone()),
         Refusal::Invalid { message, .. } => ItemError::new(Reason::Invalid, message.clone()),
-    };
-    Ending::not_ok(Outcome::Refused, error)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tell_unserved(lane: &LaneId, items: u64) {
@@ -411,74 +323,47 @@ impl Shared {
         self.lanes.get(&LaneId { account: account.clone(), operation })
     }
 
-    /// The account's own reason before those of its lanes.
-    fn blocked(&self, account: &Account) -> Option<LaneReason> {
-        let of_lanes = || self.lanes_of(account).find_map(|lane| lane.gate.blocked());
-        account.gate.blocked().or_else(of_lanes).map(|blocked| blocked.reason)
+    fn paces(&self) -> MutexGuard<'_, Paces> {
+        locked(&self.paces)
     }
 
-    /// Closes a gate and says so once. Who closes it wakes those who wait behind it, but only after
-    /// the call's own items are recorded: their outcome may be what somebody waits for.
-    fn block(&self, gate: &Gate, lane: &LaneId, reason: LaneReason) {
-        if gate.close(reason, self.clock.now()) {
-            tracing::error!(%lane, reason = reason.as_str(), "blocked: nothing is sent until a probe goes through");
+    fn runs(&self) -> MutexGuard<'_, Runs> {
+        locked(&self.runs)
+    }
+
+    fn pausing(&self) -> MutexGuard<'_, BTreeSet<DeletionSeq>> {
+        locked(&self.pausing)
+    }
+
+    fn at_work(&self) -> MutexGuard<'_, chores::AtWork> {
+        locked(&self.at_work)
+    }
+
+    /// A deletion has ended: nothing more is measured of it.
+    fn forget(&self, deletion: DeletionSeq) {
+        self.paces().forget(deletion);
+        self.runs().forget(deletion);
+    }
+
+    /// Items of a deletion may go that could not before.
+    async fn wake_lanes_of(&self, deletion: DeletionSeq) {
+        match self.journal.shares(deletion).await {
+            Ok(shares) => {
+                shares.iter().filter_map(|share| self.lanes.get(&share.lane)).for_each(|lane| lane.wake())
+            }
+            // One look too many each does no harm.
+            Err(_) => self.lanes.values().for_each(|lane| lane.wake()),
         }
     }
 
-    /// One harmless read; if it goes through, everything of the account is open again.
-    async fn probe(&self, account: &Account) {
-        let call = account.provider.probe();
-        let Some(lane) = self.lane(&account.id, call.operation.name) else { return };
-        let probe = async {
-            let mut client = lane.client();
-            let Ok(_) = client.ready().await;
-            lane::exchange(self, lane, &mut client, call, 1).await.0
-        };
-        let report = tokio::select! {
-            report = probe => report,
-            () = self.clock.sleep(READ_PATIENCE) => return,
-        };
-        let works = !report.verdicts.is_empty()
-            && report.verdicts.iter().all(|v| matches!(v, Verdict::Facts(_) | Verdict::Absent));
-        tracing::info!(account = %account.id, works, vendor.code = report.code, "probed a blocked account");
-        if works {
-            account.gate.open();
-            for lane in self.lanes_of(account) {
-                lane.gate.open();
-                lane.wake();
+    /// So much has come to wait that the journal is asked for the numbers.
+    async fn recount_and_wake(&self) {
+        match sweep::recount(self).await {
+            Ok(open) => {
+                open.iter().filter_map(|open| self.lanes.get(&open.lane)).for_each(|lane| lane.wake());
             }
+            Err(_) => self.lanes.values().for_each(|lane| lane.wake()),
         }
-    }
-
-    async fn portrait(&self, account: &Account, id: &MediaId) -> Result<Option<Facts>, ReadError> {
-        let mut facts = Facts::only(Standing::Untold);
-        for (n, call) in account.provider.portrait(id).into_iter().enumerate() {
-            let Some(lane) = self.lane(&account.id, call.operation.name) else { continue };
-            if let Some(blocked) = lane.blocked() {
-                return Err(ReadError::Blocked(blocked.reason));
-            }
-            let mut client = lane.client();
-            let Ok(_) = client.ready().await;
-            let (report, _) = lane::exchange(self, lane, &mut client, call, 1).await;
-            match report.verdicts.into_iter().next() {
-                Some(Verdict::Facts(more)) => facts = facts.and(*more),
-                Some(Verdict::Absent) => facts = facts.and(Facts::only(Standing::Missing)),
-                Some(Verdict::Fault(reason)) => {
-                    self.block(&account.gate, &lane.id, reason);
-                    self.wakes.wake_all();
-                    return Err(ReadError::Blocked(reason));
-                }
-                // The first read tells whether it stands; what the others cannot tell is left out.
-                Some(Verdict::NotOk { error, .. }) if n == 0 => return Err(ReadError::Refused(error)),
-                _ if n == 0 && report.throttled.is_some() => return Err(ReadError::TooLate),
-                _ if n == 0 => return Err(ReadError::Failed(report.code)),
-                _ => {}
-            }
-            if facts.standing == Standing::Missing {
-                return Ok(None);
-            }
-        }
-        Ok(Some(facts))
     }
 
     fn is_healthy(&self) -> bool {
@@ -510,12 +395,5 @@ impl Shared {
         if changed {
             tracing::info!("the journal works again");
         }
-    }
-
-    fn show_depth(&self, id: &LaneId, lane: &Lane) {
-        let labels = LaneLabels { account: id.account.to_string(), operation: id.operation.to_string() };
-        let depth = i64::try_from(lane.depth()).unwrap_or(i64::MAX);
-        self.metrics.queue_depth.get_or_create(&labels).set(depth);
-        self.metrics.blocked.get_or_create(&labels).set(i64::from(lane.blocked().is_some()));
     }
 }

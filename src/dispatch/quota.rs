@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use tower::{Layer, Service};
 
 use super::bucket::{Bucket, Rate};
+use super::window::Window;
 use crate::providers::{Call, CallReport, Provider};
 use crate::types::clock::Clock;
 
@@ -48,6 +49,8 @@ pub trait Permits: fmt::Debug + Send + Sync {
     fn try_acquire(&self) -> Option<Duration>;
     /// Takes back a permit that was not used.
     fn give_back(&self);
+    /// Waits until a call with a permit may leave: permits that were used late must not leave together.
+    async fn depart(&self);
     /// The vendor throttled a call that was granted at `granted_at`.
     fn throttled(&self, granted_at: Duration, wait: Option<Duration>);
     /// How it stands.
@@ -58,6 +61,7 @@ pub trait Permits: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct LocalPermits {
     state: Mutex<(Bucket, u64)>,
+    departures: Mutex<Window>,
     clock: Arc<dyn Clock>,
     /// Held by the one that is next; tokio's mutex queues the others in order.
     turn: tokio::sync::Mutex<()>,
@@ -68,7 +72,8 @@ impl LocalPermits {
     #[must_use]
     pub fn new(rate: Rate, clock: Arc<dyn Clock>) -> Self {
         let bucket = Bucket::new(rate, clock.uptime());
-        Self { state: Mutex::new((bucket, 0)), clock, turn: tokio::sync::Mutex::new(()) }
+        let departures = Mutex::new(Window::new(rate.qps));
+        Self { state: Mutex::new((bucket, 0)), departures, clock, turn: tokio::sync::Mutex::new(()) }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Bucket, &mut u64, Duration) -> T) -> T {
@@ -97,6 +102,19 @@ impl Permits for LocalPermits {
 
     fn give_back(&self) {
         self.with(|bucket, _, now| bucket.give_back(now));
+    }
+
+    async fn depart(&self) {
+        loop {
+            let left = {
+                let mut departures = self.departures.lock().unwrap_or_else(PoisonError::into_inner);
+                departures.leave(self.clock.uptime())
+            };
+            match left {
+                Ok(()) => return,
+                Err(at) => self.clock.sleep_until(at).await,
+            }
+        }
     }
 
     fn throttled(&self, granted_at: Duration, wait: Option<Duration>) {
@@ -193,7 +211,7 @@ impl<S: fmt::Debug> fmt::Debug for Quota<S> {
 
 impl<S> Service<Call> for Quota<S>
 where
-    S: Service<Call, Response = CallReport, Error = Infallible>,
+    S: Service<Call, Response = CallReport, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = CallReport;
@@ -220,9 +238,14 @@ where
         if let Some(permit) = &mut permit {
             permit.used = true;
         }
-        let sent = self.inner.call(call);
+        // The one that was made ready makes the call; a clone of it stays.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
-            let report = sent.await?;
+            if let Some(permit) = &permit {
+                permit.from.depart().await;
+            }
+            let report = inner.call(call).await?;
             if let (Some(permit), Some(wait)) = (permit, report.throttled) {
                 permit.from.throttled(permit.granted_at, wait);
             }

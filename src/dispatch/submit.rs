@@ -13,15 +13,17 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::lane::{self, LEASE, Lane, Outlet};
+use super::call::{self, Outlet};
+use super::digest::Digester;
+use super::lane::{LEASE, Lane};
 use super::quota::{Quota, VendorClient};
 use super::wake::Watch;
-use super::{Dispatch, Shared};
+use super::{Dispatch, Shared, steps};
 use crate::journal::{self, NewDeletion, NewItem, Once, Start};
-use crate::providers::{self, Operation, Provider, Refusal};
-use crate::types::deletion::{DeletionId, DeletionSeq, IfAbsent, LaneId, Phase, Step, Wanted};
+use crate::providers::{Operation, Refusal};
+use crate::types::deletion::{DeletionId, DeletionSeq, IfAbsent, LaneId, Wanted};
 use crate::types::outcome::LaneReason;
-use crate::types::target::{AccountId, Name, OperationName, Target};
+use crate::types::target::{AccountId, Name, Target};
 
 /// Longest `Retry-After` that a full queue answers with.
 const MOST_RETRY_AFTER_S: u64 = 3_600;
@@ -149,7 +151,8 @@ impl Dispatch {
         let places = reserve(shared, &request.wanted, &starts)?;
         let id = DeletionId::new();
         let watch = shared.wakes.subscribe(&id);
-        let digest = crate::types::deletion::Digest([0; 32]);
+        let mut digest = Digester::new(request.if_absent);
+        request.wanted.iter().for_each(|one| digest.add(Some(&one.target)));
         let items = request.wanted.into_iter().zip(starts);
         let deletion = NewDeletion {
             id: id.clone(),
@@ -157,16 +160,30 @@ impl Dispatch {
             reason: request.reason,
             if_absent: request.if_absent,
             items: items.map(|(wanted, start)| NewItem { wanted: Some(wanted), start }).collect(),
-            digest,
+            digest: digest.finish(),
             once: request.once,
         };
         let appended =
             shared.journal.append(deletion).await.inspect_err(|error| shared.journal_failed(error))?;
         shared.journal_works();
-        let journal::Accepted::New(appended) = appended else { return Err(SubmitError::KeyReused) };
+        let appended = match appended {
+            journal::Accepted::New(appended) => appended,
+            // Nothing was made: permits and places are given back as they are dropped here.
+            journal::Accepted::Known(known) => return self.replayed(known).await,
+            journal::Accepted::KeyReused => return Err(SubmitError::KeyReused),
+            journal::Accepted::KeyBusy => return Err(SubmitError::KeyBusy),
+        };
         places.keep();
         send(shared, direct, leased_at, appended.claimed);
         Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished, replayed: false })
+    }
+
+    /// The deletion that an equal request made.
+    async fn replayed(&self, id: DeletionId) -> Result<Accepted, SubmitError> {
+        let watch = self.subscribe(&id);
+        let gone = || journal::Error::Unavailable("the deletion of this key was just removed".to_owned());
+        let row = self.shared.journal.deletion(&id).await?.ok_or_else(gone)?;
+        Ok(Accepted { id, seq: row.seq, watch, finished: row.counts.open() == 0, replayed: true })
     }
 }
 
@@ -191,10 +208,7 @@ fn plan(shared: &Shared, wanted: &[Wanted]) -> Result<Vec<Start>, SubmitError> {
                 Entry::Occupied(known) => Start::Follows { leader: *known.get() },
                 Entry::Vacant(new) => {
                     new.insert(position);
-                    let step = match route.resolve {
-                        Some((read, _)) => step(provider, read, Phase::Resolve, target, &route.parts),
-                        None => step(provider, route.delete, Phase::Delete, target, &route.parts),
-                    };
+                    let step = steps::first(provider, route, target);
                     // Different targets on one asset run one after another, in order.
                     match last_of_asset.insert((target.account.clone(), target.name.clone()), position) {
                         Some(earlier) => Start::After { earlier, step },
@@ -206,18 +220,6 @@ fn plan(shared: &Shared, wanted: &[Wanted]) -> Result<Vec<Start>, SubmitError> {
         starts.push(start);
     }
     if invalid.is_empty() { Ok(starts) } else { Err(SubmitError::Invalid(invalid)) }
-}
-
-fn step(
-    provider: &dyn Provider,
-    operation: &'static Operation,
-    phase: Phase,
-    target: &Target,
-    parts: &[crate::types::deletion::PartName],
-) -> Step {
-    let entry = providers::Entry { target: target.clone(), asset: None, parts: parts.to_vec() };
-    let group = provider.group(operation, &entry);
-    Step { operation: OperationName::known(operation.name), phase, group }
 }
 
 fn refuse_blocked(shared: &Shared, wanted: &[Wanted], starts: &[Start]) -> Result<(), SubmitError> {
@@ -275,26 +277,26 @@ fn take_free_permits(shared: &Shared, wanted: &[Wanted], starts: &mut [Start]) -
 
 /// Places in the lanes' queues; given back unless kept.
 struct Places {
-    held: Vec<(Arc<Lane>, u64)>,
+    held: Vec<(Arc<Lane>, usize)>,
 }
 
 impl Places {
     /// The items are journaled: the lanes may come for them.
     fn keep(mut self) {
-        for (lane, _) in self.held.drain(..) {
-            lane.wake();
+        for (lane, items) in self.held.drain(..) {
+            lane.fill(items);
         }
     }
 }
 
 impl Drop for Places {
     fn drop(&mut self) {
-        self.held.iter().for_each(|(lane, items)| lane.leave(*items));
+        self.held.iter().for_each(|(lane, items)| lane.give_back(*items));
     }
 }
 
 fn reserve(shared: &Shared, wanted: &[Wanted], starts: &[Start]) -> Result<Places, SubmitError> {
-    let mut needed: HashMap<LaneId, (Arc<Lane>, u64)> = HashMap::new();
+    let mut needed: HashMap<LaneId, (Arc<Lane>, usize)> = HashMap::new();
     for (one, start) in wanted.iter().zip(starts) {
         if let (Start::Waits(_), Some(lane)) = (start, lane_of(shared, &one.target, start)) {
             needed.entry(lane.id.clone()).or_insert_with(|| (Arc::clone(lane), 0)).1 += 1;
@@ -314,26 +316,25 @@ fn reserve(shared: &Shared, wanted: &[Wanted], starts: &[Start]) -> Result<Place
 
 /// Seconds until a lane has worked off what waits, at its present rate.
 fn time_to_drain_s(lane: &Lane, waiting: u64) -> u64 {
-    let per_second =
-        lane.bucket().rate_now * f64::from(u32::try_from(lane.operation.items_per_call).unwrap_or(u32::MAX));
     let waiting = f64::from(u32::try_from(waiting).unwrap_or(u32::MAX));
-    let seconds =
-        Duration::try_from_secs_f64(waiting / per_second).map_or(MOST_RETRY_AFTER_S, |d| d.as_secs());
+    let seconds = Duration::try_from_secs_f64(waiting / lane.items_per_second())
+        .map_or(MOST_RETRY_AFTER_S, |d| d.as_secs());
     seconds.clamp(1, MOST_RETRY_AFTER_S)
 }
 
-/// Sends what was journaled as sending, a call a lane.
+/// Sends what was journaled as sending, a call a lane. A permit whose items the journal
+/// has not handed out (their targets are being sent for another deletion) is given back.
 fn send(
     shared: &Arc<Shared>,
     direct: HashMap<LaneId, Direct>,
     leased_at: Duration,
     claimed: Vec<journal::Claimed>,
 ) {
-    let mut by_lane = lane::by_lane(claimed);
+    let mut by_lane = call::by_lane(claimed);
     for (id, (client, place)) in direct {
         if let (Some(lane), Some(items)) = (shared.lanes.get(&id), by_lane.remove(&id)) {
             let outlet = Outlet { client, place: Some(place), leased_at };
-            shared.tasks.spawn(lane::deliver(Arc::clone(shared), Arc::clone(lane), outlet, items));
+            shared.tasks.spawn(call::deliver(Arc::clone(shared), Arc::clone(lane), outlet, items));
         }
     }
 }

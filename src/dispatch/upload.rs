@@ -1,16 +1,31 @@
 //! From a stream of lines to journaled items.
 //!
 //! An upload is staged in chunks that nobody sees and sealed by one commit, so
-//! that one that breaks off deletes nothing. Its own file because it is the way in
-//! of large deletions; how lines are read is `api`'s business, and duplicates are
-//! found by the journal.
+//! that one that breaks off deletes nothing. While one chunk is written the next
+//! is read: never more than two are in memory. Its own file because it is the way
+//! in of large deletions; how lines are read is `api`'s business, and duplicates
+//! are found by the journal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Dispatch;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::digest::Digester;
 use super::submit::{Accepted, SubmitError};
-use crate::types::deletion::{DeletionId, Digest, IfAbsent, Wanted};
-use crate::types::outcome::ItemError;
+use super::wake::Watch;
+use super::{Dispatch, Shared, steps};
+use crate::journal::{self, NewItem, Seal, Start};
+use crate::providers::Refusal;
+use crate::types::deletion::{DeletionId, DeletionSeq, Digest, IfAbsent, Wanted};
+use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
+
+/// Items in one write: large enough that a commit is cheap for each, small enough
+/// that other writes do not wait long behind it.
+pub const CHUNK: usize = 1_000;
+/// How often dropping a broken upload is tried; what is left then goes with the next start or sweep.
+const DISCARD_TRIES: u32 = 5;
 
 /// An upload that begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,39 +58,209 @@ pub enum Begun {
 
 /// An upload under way. Dropped before it is sealed, it leaves nothing behind.
 #[derive(Debug)]
-pub struct Upload {}
+pub struct Upload {
+    shared: Arc<Shared>,
+    /// Where it is dropped, which may be anywhere.
+    runtime: Handle,
+    id: DeletionId,
+    seq: DeletionSeq,
+    digest: Digester,
+    /// Items that are not written yet, the first with index `staged`.
+    buffer: Vec<NewItem>,
+    staged: u32,
+    items: u32,
+    valid: u32,
+    /// The chunk before the buffer, on its way to the disk.
+    in_flight: Option<JoinHandle<Result<(), journal::Error>>>,
+    /// Nothing is left to be dropped.
+    done: bool,
+}
 
 impl Dispatch {
     /// Begins an upload.
-    pub async fn begin_upload(&self, _upload: NewUpload) -> Result<Begun, SubmitError> {
-        Err(SubmitError::Stopping)
+    pub async fn begin_upload(&self, upload: NewUpload) -> Result<Begun, SubmitError> {
+        let dispatch = self.clone();
+        // A task of its own: if the caller hangs up now, what was begun is dropped and its key is free again.
+        let beginning = self.shared.tasks.spawn(async move { dispatch.begin(upload).await });
+        beginning.await.unwrap_or_else(|_| Err(half_way("beginning")))
+    }
+
+    async fn begin(&self, upload: NewUpload) -> Result<Begun, SubmitError> {
+        let shared = &self.shared;
+        if self.is_stopping() {
+            return Err(SubmitError::Stopping);
+        }
+        let id = DeletionId::new();
+        let new = journal::NewUpload {
+            id: id.clone(),
+            requested_by: upload.requested_by,
+            reason: upload.reason,
+            if_absent: upload.if_absent,
+            key: upload.key,
+        };
+        let begun = shared.journal.begin(new).await.inspect_err(|error| shared.journal_failed(error))?;
+        shared.journal_works();
+        Ok(match begun {
+            journal::Begun::Known { id, fingerprint } => Begun::Known { id, fingerprint },
+            journal::Begun::KeyBusy => Begun::KeyBusy,
+            journal::Begun::Receiving(seq) => Begun::Upload(Box::new(Upload {
+                shared: Arc::clone(shared),
+                runtime: Handle::current(),
+                id,
+                seq,
+                digest: Digester::new(upload.if_absent),
+                buffer: Vec::with_capacity(CHUNK),
+                staged: 0,
+                items: 0,
+                valid: 0,
+                in_flight: None,
+                done: false,
+            })),
+        })
     }
 }
 
 impl Upload {
     /// Takes one line, numbered from 1 as it stands in the body, comments and blanks counted.
     /// A line that could not be read becomes a refused item.
-    pub async fn push(&mut self, _line: u64, _item: Result<Wanted, ItemError>) -> Result<(), SubmitError> {
-        Err(SubmitError::Stopping)
+    pub async fn push(&mut self, line: u64, item: Result<Wanted, ItemError>) -> Result<(), SubmitError> {
+        if self.shared.stop.is_cancelled() {
+            return Err(SubmitError::Stopping);
+        }
+        self.digest.add(item.as_ref().ok().map(|wanted| &wanted.target));
+        let (item, is_valid) = plan(&self.shared, line, item);
+        self.buffer.push(item);
+        // The journal refuses what is more than it can number.
+        self.items = self.items.saturating_add(1);
+        self.valid = self.valid.saturating_add(u32::from(is_valid));
+        if self.buffer.len() >= CHUNK { self.stage().await } else { Ok(()) }
     }
 
     /// Items so far.
     #[must_use]
     pub fn items(&self) -> u32 {
-        0
+        self.items
     }
 
     /// Items so far that could be read.
     #[must_use]
     pub fn valid(&self) -> u32 {
-        0
+        self.valid
     }
 
     /// Closes it: on disk before this returns, and before anything is sent.
-    pub async fn seal(self: Box<Self>, _fingerprint: Option<Digest>) -> Result<Accepted, SubmitError> {
-        Err(SubmitError::Stopping)
+    pub async fn seal(self: Box<Self>, fingerprint: Option<Digest>) -> Result<Accepted, SubmitError> {
+        let tasks = self.shared.tasks.clone();
+        // A caller that hangs up now must not leave open whether it is sealed.
+        let sealing = tasks.spawn(async move { self.close(fingerprint).await });
+        sealing.await.unwrap_or_else(|_| Err(half_way("sealing")))
     }
 
     /// Drops it. To drop the value does the same in the background.
-    pub async fn discard(self: Box<Self>) {}
+    pub async fn discard(mut self: Box<Self>) {
+        self.done = true;
+        drop_staged(Arc::clone(&self.shared), self.seq, self.in_flight.take()).await;
+    }
+
+    async fn close(mut self: Box<Self>, fingerprint: Option<Digest>) -> Result<Accepted, SubmitError> {
+        if !self.buffer.is_empty() {
+            self.stage().await?;
+        }
+        self.staged().await?;
+        let shared = Arc::clone(&self.shared);
+        if shared.stop.is_cancelled() {
+            return Err(SubmitError::Stopping);
+        }
+        let watch: Watch = shared.wakes.subscribe(&self.id);
+        let seal = Seal { total: self.items, digest: self.digest.clone().finish(), fingerprint };
+        let sealed = shared.journal.seal(self.seq, seal).await;
+        let touched = sealed.inspect_err(|error| shared.journal_failed(error))?;
+        self.done = true;
+        shared.journal_works();
+        if !touched.finished {
+            // Which lanes its items wait in, the journal has counted.
+            shared.recount_and_wake().await;
+        }
+        let (id, seq) = (self.id.clone(), self.seq);
+        Ok(Accepted { id, seq, watch, finished: touched.finished, replayed: false })
+    }
+
+    /// Sends the buffer on its way, once the chunk before it has arrived.
+    async fn stage(&mut self) -> Result<(), SubmitError> {
+        self.staged().await?;
+        let items = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
+        let (seq, from) = (self.seq, self.staged);
+        self.staged = self.items;
+        let journal = Arc::clone(&self.shared.journal);
+        self.in_flight = Some(self.shared.tasks.spawn(async move { journal.stage(seq, from, items).await }));
+        Ok(())
+    }
+
+    async fn staged(&mut self) -> Result<(), SubmitError> {
+        // It stays in its place until it is done: who is dropped here must still wait for it.
+        let Some(in_flight) = &mut self.in_flight else { return Ok(()) };
+        let staged = in_flight.await;
+        self.in_flight = None;
+        let staged = staged.unwrap_or_else(|_| Err(journal::Error::Uncertain("staging failed".to_owned())));
+        staged.inspect_err(|error| self.shared.journal_failed(error))?;
+        Ok(())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.done {
+            let dropping = drop_staged(Arc::clone(&self.shared), self.seq, self.in_flight.take());
+            self.shared.tasks.spawn_on(dropping, &self.runtime);
+        }
+    }
+}
+
+async fn drop_staged(
+    shared: Arc<Shared>,
+    seq: DeletionSeq,
+    in_flight: Option<JoinHandle<Result<(), journal::Error>>>,
+) {
+    if let Some(in_flight) = in_flight {
+        // Whatever became of it, it comes before what follows.
+        let _ended = in_flight.await;
+    }
+    for _ in 0..DISCARD_TRIES {
+        let Err(error) = shared.journal.discard(seq).await else { return };
+        shared.journal_failed(&error);
+        shared.clock.sleep(super::record::JOURNAL_PAUSE).await;
+    }
+    tracing::warn!(seq, "an upload that broke off is left to be dropped later");
+}
+
+/// The item that a line becomes, and whether it could be read.
+fn plan(shared: &Shared, line: u64, item: Result<Wanted, ItemError>) -> (NewItem, bool) {
+    let ended = |error: ItemError| {
+        Start::Ended(Ending::not_ok(Outcome::Refused, ItemError { line: Some(line), ..error }))
+    };
+    let wanted = match item {
+        Ok(wanted) => wanted,
+        Err(error) => return (NewItem { wanted: None, start: ended(error) }, false),
+    };
+    let target = &wanted.target;
+    let (start, is_valid) = match shared.accounts.get(&target.account) {
+        None => (ended(ItemError::new(Reason::Invalid, "there is no such account")), false),
+        Some(account) => {
+            let provider = account.provider.as_ref();
+            match provider.route(target) {
+                Ok(route) => (Start::Waits(steps::first(provider, route, target)), true),
+                Err(refusal) => {
+                    let is_valid = matches!(refusal, Refusal::Unsupported(_));
+                    (ended(super::refusal_error(provider, &refusal)), is_valid)
+                }
+            }
+        }
+    };
+    // What no account of ours serves is a line that could not be read.
+    let wanted = shared.accounts.contains_key(&wanted.target.account).then_some(wanted);
+    (NewItem { wanted, start }, is_valid)
+}
+
+fn half_way(what: &str) -> SubmitError {
+    SubmitError::Journal(journal::Error::Uncertain(format!("{what} an upload failed half-way")))
 }

@@ -1,28 +1,151 @@
 //! The life cycle: pause, resume, cancel, retry, settle.
 //!
 //! The journal decides by compare-and-set; this file prepares what the journal
-//! cannot know (the next call of an item that is opened again), does the work that
-//! goes in steps, and wakes lanes and waiters. Who may ask is decided above.
+//! cannot know (the next call of an item that is opened again), begins the work
+//! that goes in steps (`chores.rs`), and wakes lanes and waiters. Who may ask is
+//! decided above.
 
-use super::Dispatch;
-use crate::journal::{self, Settled, Settlement, Turned};
+use std::sync::Arc;
+
+use super::chores::{self, Asker};
+use super::health::Finding;
+use super::{Dispatch, Shared, record};
+use crate::journal::{self, Asked, Settled, Settlement, Touched, Turned};
 use crate::types::deletion::{DeletionId, ItemKey};
-use crate::types::lifecycle::Verb;
+use crate::types::lifecycle::{DeletionState, Pause, PauseCode, Verb};
 
 impl Dispatch {
     /// Pauses, resumes, cancels or retries; `None` if there is no such deletion.
+    /// The deletion comes back as it stands after the first step of the work.
     pub async fn turn(
         &self,
-        _deletion: &DeletionId,
-        _verb: Verb,
-        _by: &str,
-        _reason: Option<String>,
+        deletion: &DeletionId,
+        verb: Verb,
+        by: &str,
+        reason: Option<String>,
     ) -> Result<Option<Turned>, journal::Error> {
-        Ok(None)
+        let (shared, id, by) = (Arc::clone(&self.shared), deletion.clone(), by.to_owned());
+        // A task of its own: a caller who hangs up leaves no verb half done.
+        let turning = self.shared.tasks.spawn(async move {
+            let turned = match verb {
+                Verb::Retry => retry(&shared, &id, Asker { by, reason }).await,
+                Verb::Pause | Verb::Resume | Verb::Cancel => turn(&shared, &id, verb, by, reason).await,
+            };
+            turned.inspect_err(|error| shared.journal_failed(error))
+        });
+        turning.await.unwrap_or_else(|_| Err(half_way()))
     }
 
     /// Decides an `unknown` item.
     pub async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, journal::Error> {
-        self.shared.journal.settle(key, settlement).await
+        let shared = Arc::clone(&self.shared);
+        let settling = self.shared.tasks.spawn(async move {
+            let settled = shared.journal.settle(key, settlement).await;
+            let settled = settled.inspect_err(|error| shared.journal_failed(error))?;
+            if let Settled::Done(_, recorded) = &settled {
+                record::announce(&shared, recorded);
+            }
+            Ok(settled)
+        });
+        settling.await.unwrap_or_else(|_| Err(half_way()))
     }
+}
+
+fn half_way() -> journal::Error {
+    journal::Error::Uncertain("the verb failed half-way".to_owned())
+}
+
+async fn turn(
+    shared: &Arc<Shared>,
+    id: &DeletionId,
+    verb: Verb,
+    by: String,
+    reason: Option<String>,
+) -> Result<Option<Turned>, journal::Error> {
+    let pause = Pause { code: PauseCode::Operator, reason, by: Some(by), at: shared.clock.now() };
+    let asked = Asked { verb, pause: (verb == Verb::Pause).then_some(pause) };
+    let turned = shared.journal.turn(id, asked).await?;
+    shared.journal_works();
+    let Some(Turned::Done(row, recorded)) = turned else {
+        // A cancel that was asked for before may still be under way.
+        if let Some(Turned::Same(row)) = &turned {
+            chores::begin(shared, row.seq);
+        }
+        return Ok(turned);
+    };
+    record::announce(shared, &recorded);
+    match verb {
+        Verb::Pause | Verb::Retry => {}
+        Verb::Resume => {
+            // What went wrong before is no news: rows of failures begin anew.
+            shared.runs().forget(row.seq);
+            shared.wake_lanes_of(row.seq).await;
+        }
+        Verb::Cancel => return cancel(shared, id, row, recorded).await,
+    }
+    Ok(Some(Turned::Done(row, recorded)))
+}
+
+/// The first step is made at once, so that a small deletion is told as it ended.
+async fn cancel(
+    shared: &Arc<Shared>,
+    id: &DeletionId,
+    row: journal::DeletionRow,
+    recorded: journal::Recorded,
+) -> Result<Option<Turned>, journal::Error> {
+    // It is canceled already: an error here only leaves the rest of the work to others.
+    match chores::cancel_step(shared, row.seq).await {
+        Ok(false) => {}
+        Ok(true) => chores::begin(shared, row.seq),
+        Err(error) => {
+            shared.journal_failed(&error);
+            chores::begin(shared, row.seq);
+        }
+    }
+    let now = shared.journal.deletion(id).await.ok().flatten();
+    Ok(Some(Turned::Done(now.unwrap_or(row), recorded)))
+}
+
+async fn retry(
+    shared: &Arc<Shared>,
+    id: &DeletionId,
+    asker: Asker,
+) -> Result<Option<Turned>, journal::Error> {
+    let Some(row) = shared.journal.deletion(id).await? else { return Ok(None) };
+    if row.state == DeletionState::Canceled {
+        return Ok(Some(Turned::Wrong(row)));
+    }
+    let turned = chores::retry_step(shared, id, row.seq, asker, 0).await?;
+    if let Some(Turned::Done(row, _)) = &turned {
+        chores::begin(shared, row.seq);
+    }
+    Ok(turned)
+}
+
+/// Pauses a deletion that goes wrong in bulk, once.
+pub(super) fn pause_by_itself(shared: &Arc<Shared>, touched: &Touched, finding: Finding) {
+    let (seq, id) = (touched.seq, touched.id.clone());
+    // Many calls tell the same: one of them acts, or a resume right after would be undone by the next.
+    if !shared.pausing().insert(seq) {
+        return;
+    }
+    let shared = Arc::clone(shared);
+    shared.tasks.clone().spawn(async move {
+        tracing::warn!(deletion.id = %id, code = finding.code.as_str(), why = finding.why, "a deletion is paused by itself");
+        let pause = Pause { code: finding.code, reason: Some(finding.why), by: None, at: shared.clock.now() };
+        let asked = Asked { verb: Verb::Pause, pause: Some(pause) };
+        match shared.journal.turn(&id, asked).await {
+            Ok(turned) => {
+                if let Some(Turned::Done(_, recorded)) = &turned {
+                    record::announce(&shared, recorded);
+                }
+                shared.runs().forget(seq);
+                // Who waits for it should look: it will not end by itself.
+                shared.wakes.wake(&id);
+            }
+            // The next record finds the same.
+            Err(error) => shared.journal_failed(&error),
+        }
+        shared.pausing().remove(&seq);
+    });
 }

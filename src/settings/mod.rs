@@ -44,6 +44,8 @@ use section::{Found, Section};
 /// Most tries of one item that can be set: enough for any patience, and a typing
 /// error cannot hammer a vendor.
 const MOST_ATTEMPTS: u64 = 100;
+/// Shortest time for which finished deletions are kept: who uploads and looks the next morning finds them.
+const SHORTEST_RETENTION: Duration = Duration::from_hours(1);
 /// Longest queue of a lane. A waiting item takes about 1 KiB, so this is 1 GiB.
 const LONGEST_QUEUE: u64 = 1_000_000;
 
@@ -78,6 +80,13 @@ pub struct RetrySettings {
 pub struct LaneSettings {
     /// Items that may wait in memory for one lane.
     pub queue_depth: usize,
+}
+
+/// What is kept.
+#[derive(Debug, Clone)]
+pub struct RetentionSettings {
+    /// How long a finished deletion is kept.
+    pub finished: Duration,
 }
 
 /// How the log looks.
@@ -117,6 +126,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// Queues.
     pub lanes: LaneSettings,
+    /// What is kept.
+    pub retention: RetentionSettings,
     /// The log.
     pub log: LogSettings,
     /// Accounts, sorted by name.
@@ -142,11 +153,11 @@ impl Settings {
         let store = store::read(&mut root);
         let retry = read_retry(&mut root);
         let lanes = read_lanes(&mut root);
+        let retention = read_retention(&mut root);
         let log = read_log(&mut root);
         let accounts = accounts::read(&mut root, sources, providers);
         let callers = callers::read(&mut root);
         root.not_served("issuers");
-        root.not_served("retention");
         root.finish();
         if let Some(server) = &server
             && callers.is_empty()
@@ -160,8 +171,10 @@ impl Settings {
         }
         let faults = found.into_faults();
         let Some((intake, idempotency)) = intake.zip(idempotency) else { return Err(Faults(faults)) };
-        match (server, store, retry, lanes, log) {
-            (Some(server), Some(store), Some(retry), Some(lanes), Some(log)) if faults.is_empty() => {
+        match (server, store, retry, lanes, retention, log) {
+            (Some(server), Some(store), Some(retry), Some(lanes), Some(retention), Some(log))
+                if faults.is_empty() =>
+            {
                 Ok(Self {
                     read_from,
                     server,
@@ -170,6 +183,7 @@ impl Settings {
                     store,
                     retry,
                     lanes,
+                    retention,
                     log,
                     accounts,
                     callers,
@@ -209,6 +223,13 @@ fn read_lanes(root: &mut Section<'_>) -> Option<LaneSettings> {
     let queue_depth = section.need("queue_depth").whole(1..=LONGEST_QUEUE);
     section.finish();
     Some(LaneSettings { queue_depth: usize::try_from(queue_depth?).ok()? })
+}
+
+fn read_retention(root: &mut Section<'_>) -> Option<RetentionSettings> {
+    let mut section = root.table("retention")?;
+    let finished = section.need("finished").duration(SHORTEST_RETENTION);
+    section.finish();
+    Some(RetentionSettings { finished: finished? })
 }
 
 fn read_log(root: &mut Section<'_>) -> Option<LogSettings> {

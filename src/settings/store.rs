@@ -13,13 +13,15 @@ use super::section::Section;
 pub struct StoreSettings {
     /// The `SQLite` file; relative to the working directory.
     pub path: PathBuf,
+    /// Go on with a journal that was restored or copied. For one start, so not a setting.
+    pub accept_moved: bool,
 }
 
 pub(super) fn read(root: &mut Section<'_>) -> Option<StoreSettings> {
     let mut section = root.table("store")?;
     let path = section.need("url").parsed(sqlite_path);
     section.finish();
-    Some(StoreSettings { path: path? })
+    Some(StoreSettings { path: path?, accept_moved: false })
 }
 
 fn sqlite_path(url: &str) -> Result<PathBuf, &'static str> {

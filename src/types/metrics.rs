@@ -96,6 +96,8 @@ pub struct Metrics {
     pub http_seconds: Histogram,
     /// Open HTTP connections.
     pub connections: Gauge,
+    /// Bytes that the journal takes on disk.
+    pub journal_bytes: Gauge,
 }
 
 fn seconds() -> Histogram {
@@ -129,6 +131,7 @@ impl Metrics {
             http_requests: Family::default(),
             http_seconds: seconds(),
             connections: Gauge::default(),
+            journal_bytes: Gauge::default(),
         };
         let mut registry = Registry::with_prefix("vodrm");
         let r = &mut registry;
@@ -145,6 +148,7 @@ impl Metrics {
         r.register("http_requests", "HTTP requests", metrics.http_requests.clone());
         r.register("http_request_seconds", "Time of HTTP requests", metrics.http_seconds.clone());
         r.register("http_connections", "Open HTTP connections", metrics.connections.clone());
+        r.register("journal_bytes", "Bytes that the journal takes on disk", metrics.journal_bytes.clone());
         metrics.registry = Arc::new(registry);
         metrics
     }

@@ -29,5 +29,8 @@ pub mod duration;
 /// Time, passed in.
 pub mod clock;
 
+/// Chance, passed in.
+pub mod chance;
+
 /// What is counted.
 pub mod metrics;

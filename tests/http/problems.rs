@@ -201,8 +201,8 @@ async fn a_body_of_another_kind_is_415() {
     let house = House::start().await;
     let body = media_body([ali::NORMAL]).to_string();
     for kind in [
-        "text/plain",
-        "application/x-ndjson",
+        "text/csv",
+        "application/ndjson",
         "application/json-seq",
         "application/x-www-form-urlencoded",
         "",

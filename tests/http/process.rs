@@ -151,7 +151,7 @@ fn a_configuration_that_cannot_work_is_refused_by_name() {
         ("VODRM__SERVER__LISTEN", "0.0.0.0:0", "error: server.listen: must be a loopback address"),
         ("VODRM__SERVER__LISTEN", "[::]:0", "error: server.listen: must be a loopback address"),
         ("VODRM__LOG__LEVEL", "loud", "error: log.level"),
-        ("VODRM__RETENTION__FINISHED", "90d", "error: retention"),
+        ("VODRM__RETENTION__FINISHED", "5m", "error: retention.finished"),
         ("VODRM__ACCOUNTS__A__PROVIDER", "amazon", "error: accounts.a.provider"),
         ("VODRM__CALLERS__A__MAY", "admin", "error: callers.a."),
     ] {

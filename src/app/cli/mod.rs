@@ -32,6 +32,12 @@ pub mod health;
 /// Make keys.
 pub mod key;
 
+/// Check a journal.
+pub mod fsck;
+
+/// Copy a journal.
+pub mod backup;
+
 const EXAMPLES: &str = "\
 Examples:
   vodrm demo                            see it delete, without any account or file
@@ -39,6 +45,8 @@ Examples:
   vodrm key new cms                     make a caller's key
   vodrm check --config vodrm.toml       find every fault of a configuration
   vodrm serve --config vodrm.toml       serve the API
+  vodrm backup --to backups/monday.db   copy the journal while the service runs
+  vodrm fsck backups/monday.db          check a journal
 
 Settings come from config/default.toml, config/{VODRM_ENV}.toml, the file after
 --config and variables such as VODRM__SERVER__LISTEN=0.0.0.0:8080, where later ones win.
@@ -46,7 +54,7 @@ Settings come from config/default.toml, config/{VODRM_ENV}.toml, the file after
 Exit codes:
   0  done
   1  it did not work; the reason is on stderr, in lines that begin with `error: `
-  2  the command line is wrong";
+  2  the command line is wrong; with fsck also: the journal cannot be read";
 
 /// One delete API over video clouds: Alibaba Cloud VOD and Tencent Cloud VOD
 #[derive(Debug, Parser)]
@@ -74,6 +82,10 @@ pub enum Command {
     Health(health::HealthArgs),
     /// Make keys for callers
     Key(key::KeyArgs),
+    /// Check a journal against its own rules, beside a service that runs
+    Fsck(fsck::FsckArgs),
+    /// Copy a journal to a new file, beside a service that runs
+    Backup(backup::BackupArgs),
 }
 
 /// The file that commands with settings take.
@@ -91,6 +103,21 @@ impl ConfigArg {
     }
 }
 
+/// An error with an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{error:#}")]
+pub struct ExitWith {
+    /// The code.
+    pub code: u8,
+    /// The error.
+    pub error: anyhow::Error,
+}
+
+/// The journal that a command looks at: named itself, or by the configuration.
+fn journal_path(named: Option<PathBuf>, config: &ConfigArg) -> anyhow::Result<PathBuf> {
+    named.map_or_else(|| Ok(config.load(None)?.store.path), Ok)
+}
+
 /// Runs a command to its end.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
@@ -101,6 +128,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Openapi => openapi::run(),
         Command::Health(args) => health::run(args).await,
         Command::Key(args) => key::run(args),
+        Command::Fsck(args) => fsck::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
     }
 }
 
@@ -122,11 +151,22 @@ mod tests {
             "vodrm openapi",
             "vodrm health --url http://127.0.0.1:8080",
             "vodrm key new cms",
+            "vodrm fsck",
+            "vodrm fsck data/vodrm.db",
+            "vodrm backup --to b.db --config a.toml",
+            "vodrm backup --to b.db data/vodrm.db",
+            "vodrm serve --accept-moved-journal",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
-        for line in ["vodrm", "vodrm key", "vodrm serve --listen nowhere", "vodrm key new a/b", "vodrm nope"]
-        {
+        for line in [
+            "vodrm",
+            "vodrm key",
+            "vodrm serve --listen nowhere",
+            "vodrm key new a/b",
+            "vodrm nope",
+            "vodrm backup",
+        ] {
             assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{line}");
         }
     }

@@ -33,6 +33,10 @@ pub struct ServeArgs {
     /// Where to listen, instead of the configured address
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Go on with a journal that was restored or copied, once, instead of pausing
+    /// its open deletions
+    #[arg(long)]
+    pub accept_moved_journal: bool,
 }
 
 /// Serves until the process is asked to end.
@@ -48,6 +52,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     } else {
         None
     };
+    settings.store.accept_moved = args.accept_moved_journal;
     let service = Service::start(&settings, Arc::clone(&clock), &shutdown).await?;
     if let Some(sandboxes) = &sandboxes {
         let text = format!("The service at http://{}\n{}", service.addr, sandboxes.to_try());

@@ -8,6 +8,9 @@
 
 use std::time::Duration;
 
+/// How an item is opened again.
+pub mod reopen;
+
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 

@@ -34,6 +34,8 @@ pub(super) mod reading;
 
 pub(super) mod crowds;
 
+pub(super) mod lifecycle;
+
 pub(super) mod model;
 
 /// Turns the contract into tests of one store. `$bench` makes a fresh one.
@@ -98,13 +100,38 @@ macro_rules! contract_tests {
             crowds::counts_add_up_whenever_one_looks,
             crowds::two_claimers_never_get_the_same_item,
             crowds::after_close_nothing_is_written,
+            lifecycle::a_paused_deletion_hands_out_nothing,
+            lifecycle::what_was_sent_before_a_pause_is_recorded,
+            lifecycle::a_paused_deletion_may_finish,
+            lifecycle::what_is_tried_counts_from_the_last_resume,
+            lifecycle::all_that_runs_can_be_paused_at_once,
+            lifecycle::a_cancel_ends_what_was_not_sent,
+            lifecycle::a_try_that_did_nothing_is_the_last_after_a_cancel,
+            lifecycle::a_cancel_of_nothing_open_finishes_at_once,
+            lifecycle::a_cancel_goes_on_after_a_restart,
+            lifecycle::a_leader_that_was_not_sent_hands_on,
+            lifecycle::who_waits_for_a_call_can_be_canceled_alone,
+            lifecycle::a_call_that_may_have_worked_serves_all_who_wait,
+            lifecycle::a_retry_keeps_what_was,
+            lifecycle::a_retry_goes_on_after_a_restart,
+            lifecycle::a_retry_keeps_a_pause,
+            lifecycle::an_item_served_by_anothers_call_can_be_opened_alone,
+            lifecycle::only_what_is_unknown_is_settled,
+            lifecycle::shares_tell_who_else_is_in_a_lane,
+            lifecycle::what_is_no_longer_kept_goes_and_nothing_else,
+            lifecycle::a_removal_goes_on_after_a_restart,
+            lifecycle::old_keys_are_forgotten,
+            lifecycle::of_equal_verbs_one_wins,
+            lifecycle::verbs_race_with_calls_and_all_adds_up,
         );
     };
     ($bench:path; $($part:ident::$name:ident),* $(,)?) => {
         $(
             #[tokio::test]
             async fn $name() {
-                $crate::journal::contract::$part::$name(&$bench().await).await;
+                let bench = $bench().await;
+                $crate::journal::contract::$part::$name(&bench).await;
+                bench.store.examine();
             }
         )*
     };
@@ -116,6 +143,9 @@ pub(super) use contract_tests;
 pub(super) trait Store: Send + Sync {
     /// Opens it, again if it was open before.
     async fn open(&self, clock: Arc<dyn Clock>, metrics: Metrics) -> Arc<dyn Journal>;
+
+    /// Looks behind the trait, after a test: whether what is stored keeps its own rules.
+    fn examine(&self) {}
 }
 
 /// A journal under test.

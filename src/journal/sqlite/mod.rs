@@ -49,6 +49,20 @@ mod record;
 
 mod writing;
 
+mod lifecycle;
+
+mod chores;
+
+mod settle;
+
+mod clean;
+
+mod epoch;
+
+mod fsck;
+
+mod backup;
+
 mod reads;
 
 mod words;
@@ -58,13 +72,18 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use open::OpenError;
+#[cfg(test)]
+mod safekeeping;
+
+pub use backup::{BackupError, backup};
+pub use fsck::{FINDINGS_PER_RULE, Finding, Report, fsck};
+pub use open::{Moved, OpenError};
 
 const CHECK: &str = "UPDATE probe SET checked_at = ?1 WHERE id = 1";
 
 /// Every statement, for the check at the start that all fit the tables.
 fn statements() -> impl Iterator<Item = &'static str> {
-    let of_files: [&'static [&'static str]; 13] = [
+    let of_files: [&'static [&'static str]; 18] = [
         &[CHECK],
         &accept::STATEMENTS,
         &stage::STATEMENTS,
@@ -76,6 +95,11 @@ fn statements() -> impl Iterator<Item = &'static str> {
         &coalesce::STATEMENTS,
         &record::STATEMENTS,
         &writing::STATEMENTS,
+        &lifecycle::STATEMENTS,
+        &chores::STATEMENTS,
+        &settle::STATEMENTS,
+        &clean::STATEMENTS,
+        &epoch::STATEMENTS,
         &reads::STATEMENTS,
         &words::STATEMENTS,
     ];
@@ -94,7 +118,17 @@ impl SqliteJournal {
     /// Opens the file, made if it is missing, and locks it for as long as the
     /// journal lives. Blocks while it does so: meant for the start.
     pub fn open(path: &Path, clock: Arc<dyn Clock>, metrics: Metrics) -> Result<Self, OpenError> {
-        let (connection, lock) = open::for_writing(path)?;
+        Self::open_moved(path, clock, metrics, Moved::Pause)
+    }
+
+    /// The same, with a say about what happens if it was restored or copied.
+    pub fn open_moved(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+        moved: Moved,
+    ) -> Result<Self, OpenError> {
+        let (connection, lock) = open::for_writing(path, clock.now(), moved)?;
         let readers = readers::Readers::open(path)
             .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
         let writer = writer::Writer::start(connection, lock, Arc::clone(&clock), metrics)
@@ -140,36 +174,38 @@ impl Journal for SqliteJournal {
         self.write(1, move |c, _| stage::discard_unsealed(c, begun_before)).await
     }
 
-    async fn turn(&self, _deletion: &DeletionId, _asked: Asked) -> Result<Option<Turned>, Error> {
-        Err(unbuilt())
+    async fn turn(&self, deletion: &DeletionId, asked: Asked) -> Result<Option<Turned>, Error> {
+        let id = deletion.clone();
+        self.write(1, move |c, now| lifecycle::turn_to(c, now, &id, &asked)).await
     }
 
-    async fn cancel_step(&self, _deletion: DeletionSeq, _max: usize) -> Result<(Recorded, bool), Error> {
-        Err(unbuilt())
+    async fn cancel_step(&self, deletion: DeletionSeq, max: usize) -> Result<(Recorded, bool), Error> {
+        self.write(max, move |c, now| chores::cancel_step(c, now, deletion, max)).await
     }
 
     async fn retriable(&self, deletion: DeletionSeq, from: u32, limit: usize) -> Result<Vec<ItemRow>, Error> {
         self.readers.read(move |c| reads::retriable(c, deletion, from, limit)).await
     }
 
-    async fn retry(&self, _deletion: &DeletionId, _retry: Retry) -> Result<Option<Turned>, Error> {
-        Err(unbuilt())
+    async fn retry(&self, deletion: &DeletionId, retry: Retry) -> Result<Option<Turned>, Error> {
+        let id = deletion.clone();
+        self.write(retry.items.len() + 1, move |c, now| settle::retry(c, now, &id, &retry)).await
     }
 
-    async fn settle(&self, _key: ItemKey, _settlement: Settlement) -> Result<Settled, Error> {
-        Err(unbuilt())
+    async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, Error> {
+        self.write(1, move |c, now| settle::settle(c, now, key, &settlement)).await
     }
 
     async fn chores(&self) -> Result<Vec<Chore>, Error> {
-        Ok(Vec::new())
+        self.readers.read(chores::chores).await
     }
 
-    async fn pause_all(&self, _pause: Pause) -> Result<usize, Error> {
-        Err(unbuilt())
+    async fn pause_all(&self, pause: Pause) -> Result<usize, Error> {
+        self.write(1, move |c, now| lifecycle::pause_all(c, now, &pause)).await
     }
 
-    async fn clean(&self, _finished_before: jiff::Timestamp, _max: usize) -> Result<bool, Error> {
-        Ok(false)
+    async fn clean(&self, finished_before: jiff::Timestamp, max: usize) -> Result<bool, Error> {
+        self.write(max, move |c, now| clean::clean(c, now, finished_before, max)).await
     }
 
     async fn shares(&self, deletion: DeletionSeq) -> Result<Vec<LaneShare>, Error> {
@@ -181,7 +217,8 @@ impl Journal for SqliteJournal {
     }
 
     async fn size(&self) -> Result<u64, Error> {
-        Ok(0)
+        let path = self.readers.path().to_owned();
+        self.readers.read(move |_| open::size(&path)).await
     }
 
     async fn claim(&self, lane: &LaneId, max: usize, lease: Duration) -> Result<Claim, Error> {
@@ -250,8 +287,4 @@ impl Journal for SqliteJournal {
         drop(queue);
         self.writer.ended().await;
     }
-}
-
-fn unbuilt() -> Error {
-    Error::Unavailable("not built yet".to_owned())
 }

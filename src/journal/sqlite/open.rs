@@ -9,8 +9,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::epoch::{Epoch, Fault};
+use super::lifecycle;
+use crate::types::lifecycle::{Pause, PauseCode};
 
 /// Why the journal was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +55,27 @@ pub enum OpenError {
         /// Our schema.
         known: i64,
     },
+    /// An older vodrm wrote it, and it was not opened for writing since.
+    #[error(
+        "the journal's file {} has schema {found}, this version knows {known}: `vodrm serve` brings it up to date",
+        .path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Our schema.
+        known: i64,
+    },
+    /// A start could not do its first writes.
+    #[error("the journal's file {} cannot be worked on: {source}", .path.display())]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: crate::journal::Error,
+    },
     /// SQLite before 3.51.3 could damage such a file.
     #[error("SQLite {0} is too old: 3.51.3 or newer is needed")]
     OldSqlite(&'static str),
@@ -87,10 +113,23 @@ const LOG_LIMIT_BYTES: i64 = 64 << 20;
 const WRITER_CACHE_KIB: i64 = 32 << 10;
 
 /// Prepared statements kept per connection: more than there are.
-const STATEMENTS: usize = 192;
+const STATEMENTS: usize = 256;
+
+/// What a start does with a journal that was restored or copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// Pauses every open deletion until an operator resumes it.
+    Pause,
+    /// Goes on: the operator has looked.
+    Accept,
+}
 
 /// Locks the file and opens it for writing, made or brought up to date if needed.
-pub(super) fn for_writing(path: &Path) -> Result<(Connection, File), OpenError> {
+pub(super) fn for_writing(
+    path: &Path,
+    now: Timestamp,
+    moved: Moved,
+) -> Result<(Connection, File), OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(OpenError::OldSqlite(rusqlite::version()));
     }
@@ -103,7 +142,70 @@ pub(super) fn for_writing(path: &Path) -> Result<(Connection, File), OpenError> 
     configure(&connection).map_err(refused)?;
     migrate(path, &mut connection)?;
     check(path, &connection)?;
+    begin_epoch(path, &mut connection, now, moved)?;
     Ok((connection, lock))
+}
+
+/// Marks the file as the one that is worked on. If it is not the one that was
+/// worked on last, nothing of it goes on by itself.
+fn begin_epoch(
+    path: &Path,
+    connection: &mut Connection,
+    now: Timestamp,
+    moved: Moved,
+) -> Result<(), OpenError> {
+    let failed = |fault| match fault {
+        Fault::Io(source) => OpenError::Io { path: path.to_owned(), source },
+        Fault::Sqlite(source) => refused(path, source),
+        Fault::Journal(source) => OpenError::Journal { path: path.to_owned(), source },
+    };
+    let epoch = Epoch::read(connection, path).map_err(failed)?;
+    let Some(why) = epoch.moved else {
+        return epoch.renew(connection, |_| Ok(())).map_err(failed);
+    };
+    if moved == Moved::Accept {
+        tracing::warn!(journal = %path.display(), why, "the journal was restored or copied, which is accepted");
+        return epoch.renew(connection, |_| Ok(())).map_err(failed);
+    }
+    let reason = format!("The journal was restored or copied ({why}): it may not know all that was sent.");
+    let pause = Pause { code: PauseCode::JournalMoved, reason: Some(reason), by: None, at: now };
+    let paused = epoch.renew(connection, |c| lifecycle::pause_all(c, now, &pause)).map_err(failed)?;
+    tracing::error!(
+        journal = %path.display(),
+        why,
+        paused,
+        "the journal was restored or copied: its open deletions are paused. Look at what was sent \
+         since, then resume each of them; or start once with --accept-moved-journal to go on with all"
+    );
+    Ok(())
+}
+
+/// Opens a journal that another process may be working on, to look at it.
+pub(super) fn for_looking(path: &Path) -> Result<Connection, OpenError> {
+    if !path.is_file() {
+        let source = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
+        return Err(OpenError::Io { path: path.to_owned(), source });
+    }
+    let refused = |source| refused(path, source);
+    let connection = read_only(path).map_err(refused)?;
+    adopt(path, &connection)?;
+    let found = version(&connection).map_err(refused)?;
+    let known = known_version();
+    match found {
+        0 => Err(OpenError::Foreign(path.to_owned())),
+        _ if found > known => Err(OpenError::Newer { path: path.to_owned(), found, known }),
+        _ => Ok(connection),
+    }
+}
+
+/// The schema of a journal.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    number(connection, "user_version")
+}
+
+/// The schema that this version writes.
+pub(super) fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
 /// Another connection, which cannot write.
@@ -115,6 +217,19 @@ pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     keep_statements(&connection)?;
     Ok(connection)
+}
+
+/// Bytes of the file and its log.
+pub(super) fn size(path: &Path) -> Result<u64, crate::journal::Error> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let of = |path: &Path| match std::fs::metadata(path) {
+        Ok(found) => Ok(found.len()),
+        // Without writes there may be no log.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(crate::journal::Error::Unavailable(error.to_string())),
+    };
+    Ok(of(path)? + of(Path::new(&log))?)
 }
 
 /// Prepares each statement once. By default SQLite looks at a bound `LIMIT` when
@@ -159,7 +274,8 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn refused(path: &Path, error: rusqlite::Error) -> OpenError {
+/// What SQLite's refusal means.
+pub(super) fn refused(path: &Path, error: rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
@@ -204,8 +320,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
     let refused = |source| refused(path, source);
-    let found = number(connection, "user_version").map_err(refused)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let found = version(connection).map_err(refused)?;
+    let known = known_version();
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }

@@ -9,17 +9,18 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{self, NOT_RUNNING};
+use super::rows::NOT_RUNNING;
 use crate::journal::{Error, fair};
 use crate::types::deletion::DeletionSeq;
-use crate::types::lifecycle::DeletionState;
 
 /// Queues woken by one claim; the others by the next.
 const WOKEN: i64 = 256;
 
 const FIND: &str = "SELECT caller, tag, waiting, asleep FROM queues \
     WHERE account = ?1 AND operation = ?2 AND deletion = ?3";
-const OWNER: &str = "SELECT requested_by, state FROM deletions WHERE seq = ?1";
+// Once a canceled deletion has lost what was not sent, the rest of it goes on.
+const OWNER: &str = "SELECT requested_by, state = 1 OR (state = 4 AND chore IS NULL) AS goes_on \
+    FROM deletions WHERE seq = ?1";
 const ADD: &str = "INSERT INTO queues (account, operation, deletion, caller, tag, waiting, asleep) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const CHANGE: &str = "UPDATE queues SET tag = ?4, waiting = ?5, asleep = ?6 \
@@ -150,13 +151,9 @@ fn add(
     deletion: DeletionSeq,
     change: &Change,
 ) -> Result<(), Error> {
-    let (caller, state): (i64, i64) =
+    let (caller, goes_on): (i64, bool) =
         connection.prepare_cached(OWNER)?.query_row([deletion], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let asleep = if state == rows::deletion_state_code(DeletionState::Running) {
-        change.due_at.filter(|due| *due > now)
-    } else {
-        Some(NOT_RUNNING)
-    };
+    let asleep = if goes_on { change.due_at.filter(|due| *due > now) } else { Some(NOT_RUNNING) };
     let tag = enter(connection, lane, caller, None, asleep.is_none())?;
     connection.prepare_cached(ADD)?.execute(params![
         lane.account,

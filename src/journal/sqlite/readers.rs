@@ -54,6 +54,11 @@ impl Readers {
         Ok(Arc::new(Self { path: path.to_owned(), desk, busy: watch::Sender::new(0) }))
     }
 
+    /// The journal's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Runs `work` on one of the connections.
     pub(super) async fn read<T, W>(self: &Arc<Self>, work: W) -> Result<T, Error>
     where

@@ -168,6 +168,10 @@ fn again(
     writing.connection.prepare_cached(ADD_ATTEMPT)?.execute(attempt)?;
     resolve(writing.connection, key, change.progress.as_ref())?;
     writing.waits(key, LaneNo { account, operation }, due_at)?;
+    // Paused meanwhile: who waits for a call of it need not wait for the operator.
+    if writing.parent_of(key)?.is_paused() && !was_sent(writing.connection, change)? {
+        writing.release(key)?;
+    }
     Ok(true)
 }
 

@@ -324,8 +324,11 @@ pub(super) fn counts(row: &Row<'_>) -> Result<Counts, Error> {
 }
 
 /// What had ended at a time, for column `baseline`: NULL if nothing had.
-pub(super) fn baseline_column(by_outcome: &[u32; Outcome::ALL.len()]) -> Result<Option<String>, Error> {
-    if by_outcome.iter().all(|count| *count == 0) { Ok(None) } else { json(by_outcome).map(Some) }
+pub(super) fn baseline_column<N>(by_outcome: &[N; Outcome::ALL.len()]) -> Result<Option<String>, Error>
+where
+    N: Copy + Into<u64> + Serialize,
+{
+    if by_outcome.iter().all(|count| (*count).into() == 0) { Ok(None) } else { json(by_outcome).map(Some) }
 }
 
 /// Columns `total` and `baseline`.

@@ -45,6 +45,7 @@ ALTER TABLE new_deletions RENAME TO deletions;
 -- States: 0 receiving, 1 running, 2 paused, 3 finished, 4 canceled, 5 being removed.
 CREATE INDEX deletions_open ON deletions (seq) WHERE finished_at IS NULL;
 CREATE INDEX deletions_chores ON deletions (seq) WHERE chore IS NOT NULL;
+CREATE INDEX deletions_removed ON deletions (seq) WHERE state = 5;
 CREATE INDEX deletions_finished ON deletions (finished_at) WHERE finished_at IS NOT NULL;
 
 -- In an index that begins with the deletion a million items in order are a million
@@ -126,6 +127,17 @@ CREATE TABLE rounds (
     settled     INTEGER NOT NULL,
     PRIMARY KEY (deletion, idx, number)
 ) STRICT, WITHOUT ROWID;
+
+-- To find what goes with a deletion.
+CREATE INDEX resolved_deletion ON resolved (deletion, idx);
+CREATE INDEX items_same ON items (deletion, same_as) WHERE same_as IS NOT NULL;
+
+-- Tells a journal from its copies: the same value stands in a file beside it.
+CREATE TABLE epoch (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    value TEXT NOT NULL,
+    inode TEXT NOT NULL -- of the journal's file; empty where files have none
+) STRICT;
 
 -- Items of version 1 that wait.
 INSERT INTO lanes SELECT DISTINCT account, operation, 0 FROM items WHERE due_at IS NOT NULL;

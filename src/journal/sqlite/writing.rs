@@ -74,6 +74,11 @@ impl Parent {
         self.state == rows::deletion_state_code(DeletionState::Canceled)
     }
 
+    /// Whether it waits for an operator.
+    pub(super) fn is_paused(&self) -> bool {
+        self.state == rows::deletion_state_code(DeletionState::Paused)
+    }
+
     /// The next place in its sequence of outcomes.
     fn place(&self) -> u32 {
         self.sequence.saturating_add(self.gained.iter().sum()).saturating_add(1)

@@ -83,7 +83,7 @@ fn compare(world: &World, items: &[ItemRow]) {
 }
 
 fn key_of(world: &World, item: &ItemRow) -> Key {
-    let target = &item.wanted.target;
+    let target = &item.wanted.as_ref().expect("no line of these uploads is unreadable").target;
     let account = world.settings.accounts.iter().find(|account| account.name == target.account);
     let provider = account.expect("the journal holds configured accounts only").provider.name;
     let id = match &target.name {

@@ -51,7 +51,6 @@ pub struct VerbBody {
 #[schema(as = Decision)]
 pub struct DecisionBody {
     /// What came of it.
-    #[schema(inline)]
     pub outcome: DecisionWord,
     /// How the operator knows; kept with the item.
     #[schema(min_length = 1, max_length = 500, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
@@ -61,6 +60,7 @@ pub struct DecisionBody {
 /// What an operator can decide.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = DecidedOutcome)]
 pub enum DecisionWord {
     /// It is gone, and this deletion did it.
     Deleted,

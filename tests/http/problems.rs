@@ -200,13 +200,9 @@ async fn a_body_that_is_too_large_is_413_declared_or_not() {
 async fn a_body_of_another_kind_is_415() {
     let house = House::start().await;
     let body = media_body([ali::NORMAL]).to_string();
-    for kind in [
-        "text/plain",
-        "application/x-ndjson",
-        "application/json-seq",
-        "application/x-www-form-urlencoded",
-        "",
-    ] {
+    for kind in
+        ["text/csv", "application/ndjson", "application/json-seq", "application/x-www-form-urlencoded", ""]
+    {
         let answer =
             house.call("POST", DELETIONS).header("content-type", kind).body(body.clone()).send().await;
         answer.problem(415, "unsupported_media_type");

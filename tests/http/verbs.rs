@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{ALI, Fault, FaultRule, House, TEN, ali, media_body, new_key};
+use crate::harness::{ALI, Fault, FaultRule, House, TEN, ali, beside, media, media_body, new_key, soon};
 
 /// One try, and no waiting before a lost answer is settled.
 const IMPATIENT: &str = "[retry]\nmax_attempts = 1\ncool_down = \"0s\"";
@@ -58,37 +58,41 @@ async fn a_paused_deletion_sends_nothing_and_goes_on_when_it_is_resumed() {
 
 #[tokio::test]
 async fn a_canceled_deletion_ends_what_was_not_sent() {
-    let house = House::start().await;
+    let house = slow_house().await;
     hang(&house);
     let id = slow(&house, 200).await;
     house.alibaba().wait_for_calls(1).await;
     let canceled = house.verb(&id, "cancel").await;
     assert_eq!(canceled.status, 202, "a call is under way: {canceled:?}");
     assert_eq!(canceled.json()["state"], "canceled");
-    assert!([200, 202].contains(&house.verb(&id, "cancel").await.status), "a second time changes nothing");
+    assert_eq!(house.verb(&id, "cancel").await.status, 202, "a second time changes nothing");
     for verb in ["pause", "resume", "retry"] {
         house.verb(&id, verb).await.problem(409, "wrong_state");
     }
-    house.alibaba().set_faults(Vec::new()).unwrap();
-    let shown = house
-        .until(&id, "the items that were not sent", |shown| shown["counts"]["canceled"].as_u64() > Some(0))
-        .await;
-    assert_eq!(shown["state"], "canceled");
+    let is_done = |shown: &Value| shown["counts"]["canceled"].as_u64() > Some(100);
+    let shown = house.until(&id, "the end of what was not sent", is_done).await;
+    assert_eq!((&shown["state"], &shown["finished_at"]), (&json!("canceled"), &Value::Null), "{shown}");
 }
 
 #[tokio::test]
 async fn a_delete_whose_deletion_is_canceled_is_a_409() {
-    let house = slow_house().await;
-    slow(&house, 100).await;
-    let path = format!("/v1/accounts/{ALI}/media/later");
-    let accepted = house.call("DELETE", &path).header("prefer", "respond-async").send().await;
-    let item = accepted.json();
-    assert_eq!((accepted.status, &item["state"]), (202, &json!("pending")), "{item}");
-    let id = item["deletion"].as_str().unwrap().to_owned();
-    house.verb(&id, "cancel").await;
-    let ended = house.until(&id, "its end", |shown| !shown["finished_at"].is_null()).await;
-    assert_eq!((&ended["ok"], &ended["items"][0]["outcome"]), (&json!(false), &json!("canceled")), "{ended}");
-    assert_eq!(house.verb(&id, "cancel").await.status, 200, "every item has ended");
+    let house = House::start().await;
+    let throttle = Fault::Throttle { code: None, retry_after_ms: Some(60_000) };
+    house.alibaba().set_faults(vec![FaultRule::always(throttle)]).unwrap();
+    let request = house.client.delete(house.url(&media(ALI, ali::NORMAL))).header("prefer", "wait=60");
+    let waiting = beside(async move { request.send().await.unwrap() });
+    house.alibaba().wait_for_calls(1).await;
+    let newest = house.get("/v1/deletions?page_size=1").await.json();
+    let id = newest["items"][0]["id"].as_str().unwrap();
+    assert!([200, 202].contains(&house.verb(id, "cancel").await.status));
+    let answer = soon("the answer", waiting).await.unwrap();
+    assert_eq!(answer.status(), 409);
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!((&problem["code"], &problem["item"]["outcome"]), (&json!("canceled"), &json!("canceled")));
+    let ended = house.get(&format!("/v1/deletions/{id}")).await.json();
+    assert_eq!((&ended["ok"], &ended["state"]), (&json!(false), &json!("canceled")), "{ended}");
+    assert!(!ended["finished_at"].is_null(), "{ended}");
+    assert_eq!(house.verb(id, "cancel").await.status, 200, "every item has ended");
 }
 
 #[tokio::test]

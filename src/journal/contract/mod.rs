@@ -182,7 +182,7 @@ impl Bench {
     pub(super) async fn accept(&self, deletion: NewDeletion) -> Appended {
         match self.journal.append(deletion).await.unwrap() {
             Accepted::New(appended) => appended,
-            other => panic!("{other:?}"),
+            other @ (Accepted::Known(_) | Accepted::KeyReused | Accepted::KeyBusy) => panic!("{other:?}"),
         }
     }
 

@@ -43,8 +43,8 @@ pub(super) const STATEMENTS: [&str; 7] = [TURNS, READY, DUE, NEXT_DUE, NEXT_AWAK
 pub(super) struct Chosen {
     /// Oldest first.
     pub(super) keys: Vec<ItemKey>,
-    /// The group that they share.
-    pub(super) group: Option<String>,
+    /// The group that they share; the empty one stands for none.
+    pub(super) group: String,
 }
 
 /// What was found in a lane.
@@ -71,7 +71,7 @@ pub(super) fn choose(
     lane: LaneNo,
     now: i64,
     max: usize,
-    group: Option<&Option<String>>,
+    group: Option<&str>,
 ) -> Result<Found, Error> {
     for _ in 0..ROUNDS {
         let mut turns = turns(connection, lane)?;
@@ -146,17 +146,16 @@ fn flows(connection: &Connection, lane: LaneNo, turns: &[Turn], max: usize) -> R
 }
 
 /// What is due of these, of the group of the first; `None` if nothing is due of the first.
-#[expect(clippy::type_complexity, reason = "used once, beside its caller")]
 fn look(
     connection: &Connection,
     lane: LaneNo,
     now: i64,
     max: usize,
     flows: &[Flow],
-    group: Option<&Option<String>>,
-) -> Result<Option<(Option<String>, Vec<Ready>)>, Error> {
+    group: Option<&str>,
+) -> Result<Option<(String, Vec<Ready>)>, Error> {
     let limit = max.max(CANDIDATES / flows.len().max(1));
-    let mut group = group.cloned();
+    let mut group = group.map(str::to_owned);
     let mut ready = Vec::with_capacity(flows.len());
     for (place, flow) in flows.iter().enumerate() {
         let (any, due) = due(connection, lane, flow.deletion, now, max, limit, &mut group)?;
@@ -172,7 +171,7 @@ fn look(
         }
         ready.push(Ready { flow: Flow { ready: due.len(), ..*flow }, due });
     }
-    Ok(Some((group.flatten(), ready)))
+    Ok(Some((group.unwrap_or_default(), ready)))
 }
 
 /// Whether anything is due of a deletion, and up to `max` items of it that are of the group.
@@ -183,7 +182,7 @@ fn due(
     now: i64,
     max: usize,
     limit: usize,
-    group: &mut Option<Option<String>>,
+    group: &mut Option<String>,
 ) -> Result<(bool, Vec<(i64, ItemKey)>), Error> {
     let mut statement = connection.prepare_cached(DUE)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -192,7 +191,8 @@ fn due(
     while let Some(row) = found.next()? {
         any = true;
         let of = row.get_ref(2)?.as_str_or_null().map_err(|e| Error::Unreadable(e.to_string()))?;
-        if group.get_or_insert_with(|| of.map(str::to_owned)).as_deref() != of {
+        let of = of.unwrap_or_default();
+        if *group.get_or_insert_with(|| of.to_owned()) != of {
             continue;
         }
         keys.push((row.get(0)?, ItemKey { deletion, index: row.get(1)? }));

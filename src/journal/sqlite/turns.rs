@@ -26,8 +26,16 @@ const TURNS: &str = "SELECT caller, tag, served FROM turns t WHERE account = ?1 
     AND q.caller = t.caller AND q.asleep IS NULL)";
 const READY: &str = "SELECT deletion, tag FROM queues INDEXED BY queues_turn \
     WHERE account = ?1 AND operation = ?2 AND caller = ?3 AND asleep IS NULL ORDER BY tag, deletion LIMIT ?4";
-const DUE: &str = "SELECT due_at, idx, grp FROM items INDEXED BY items_due \
-    WHERE deletion = ?1 AND account = ?2 AND operation = ?3 AND due_at <= ?4 ORDER BY due_at, idx LIMIT ?5";
+// What came later than its deletion is a repeat, a next step, or was let go: it goes
+// first, since behind a long deletion a repeat would come after its time.
+const DUE_AGAIN: &str = "SELECT due_at, idx, grp FROM items INDEXED BY items_due \
+    WHERE deletion = ?1 AND account = ?2 AND operation = ?3 \
+    AND due_at > (SELECT created_at FROM deletions WHERE seq = ?1) AND due_at <= ?4 \
+    ORDER BY due_at, idx LIMIT ?5";
+const DUE_FIRST: &str = "SELECT due_at, idx, grp FROM items INDEXED BY items_due \
+    WHERE deletion = ?1 AND account = ?2 AND operation = ?3 \
+    AND due_at <= (SELECT min(created_at, ?4) FROM deletions WHERE seq = ?1) \
+    ORDER BY due_at, idx LIMIT ?5";
 const NEXT_DUE: &str = "SELECT min(due_at) FROM items INDEXED BY items_due \
     WHERE deletion = ?1 AND account = ?2 AND operation = ?3 AND due_at IS NOT NULL";
 const NEXT_AWAKE: &str = "SELECT min(asleep) FROM queues INDEXED BY queues_asleep \
@@ -36,7 +44,8 @@ const SERVED_TURN: &str =
     "UPDATE turns SET tag = ?4, served = ?5 WHERE account = ?1 AND operation = ?2 AND caller = ?3";
 const SERVED_LANE: &str = "UPDATE lanes SET served = ?3 WHERE account = ?1 AND operation = ?2";
 /// The statements of this file.
-pub(super) const STATEMENTS: [&str; 7] = [TURNS, READY, DUE, NEXT_DUE, NEXT_AWAKE, SERVED_TURN, SERVED_LANE];
+pub(super) const STATEMENTS: [&str; 8] =
+    [TURNS, READY, DUE_AGAIN, DUE_FIRST, NEXT_DUE, NEXT_AWAKE, SERVED_TURN, SERVED_LANE];
 
 /// Items that go with one call.
 #[derive(Debug)]
@@ -184,20 +193,22 @@ fn due(
     limit: usize,
     group: &mut Option<String>,
 ) -> Result<(bool, Vec<(i64, ItemKey)>), Error> {
-    let mut statement = connection.prepare_cached(DUE)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut found = statement.query([deletion, lane.account, lane.operation, now, limit])?;
     let (mut any, mut keys) = (false, Vec::new());
-    while let Some(row) = found.next()? {
-        any = true;
-        let of = row.get_ref(2)?.as_str_or_null().map_err(|e| Error::Unreadable(e.to_string()))?;
-        let of = of.unwrap_or_default();
-        if *group.get_or_insert_with(|| of.to_owned()) != of {
-            continue;
-        }
-        keys.push((row.get(0)?, ItemKey { deletion, index: row.get(1)? }));
-        if keys.len() == max {
-            break;
+    for statement in [DUE_AGAIN, DUE_FIRST] {
+        let mut statement = connection.prepare_cached(statement)?;
+        let mut found = statement.query([deletion, lane.account, lane.operation, now, limit])?;
+        while let Some(row) = found.next()? {
+            any = true;
+            let of = row.get_ref(2)?.as_str_or_null().map_err(|e| Error::Unreadable(e.to_string()))?;
+            let of = of.unwrap_or_default();
+            if *group.get_or_insert_with(|| of.to_owned()) != of {
+                continue;
+            }
+            keys.push((row.get(0)?, ItemKey { deletion, index: row.get(1)? }));
+            if keys.len() == max {
+                return Ok((any, keys));
+            }
         }
     }
     Ok((any, keys))

@@ -21,6 +21,7 @@ mod pages;
 mod prefer;
 mod problems;
 mod process;
+mod safekeeping;
 mod serving;
 mod statuses;
 mod streams;

@@ -34,3 +34,11 @@ mod restarts;
 mod keys;
 
 mod matrix;
+
+mod quota;
+
+mod fairness;
+
+mod uploads;
+
+mod verbs;

@@ -8,9 +8,6 @@
 
 use std::time::Duration;
 
-/// How an item is opened again.
-pub mod reopen;
-
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 
@@ -23,6 +20,9 @@ use crate::types::asset::{Facts, Standing};
 use crate::types::deletion::{Asked, Doubt, DoubtKind, ItemKey, Part, Phase, Progress, Step};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 use crate::types::target::OperationName;
+
+/// How an item that ended not ok is opened again.
+pub mod reopen;
 
 /// Longest time after which a delete that is not safe to repeat may still be
 /// repeated: soon enough that the same selector cannot mean a new object (FAULTS.md, 2).

@@ -92,3 +92,150 @@ fn next(provider: &dyn Provider, route: &Route, target: &Target, progress: &Prog
     };
     Some(steps::step(provider, operation, phase, target, asset, names))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::{Paper, at};
+    use super::*;
+    use crate::types::deletion::{Asked, DeletionId, IfAbsent, ItemKey, ItemState, Wanted};
+    use crate::types::outcome::{Ending, ItemError, Reason};
+    use crate::types::target::{AccountId, Name, What};
+
+    fn paper(settle: bool, repeat: Repeat) -> Paper {
+        Paper { settle, repeat, parts: vec![PartName::Asset] }
+    }
+
+    fn not_ok(outcome: Outcome) -> Ending {
+        Ending::not_ok(outcome, ItemError::new(Reason::Unavailable, "x"))
+    }
+
+    fn item(outcome: Outcome, parts: Vec<Part>) -> ItemRow {
+        let target = Target {
+            account: AccountId::parse("a").unwrap(),
+            name: Name::parse("id", "v1").unwrap(),
+            what: What::Media,
+        };
+        ItemRow {
+            key: ItemKey { deletion: 1, index: 4 },
+            deletion: DeletionId::new(),
+            wanted: Some(Wanted { target, label: None }),
+            state: ItemState::Done,
+            ending: Some(not_ok(outcome)),
+            outcome_seq: Some(1),
+            progress: (!parts.is_empty()).then(|| Progress::with_parts(parts)),
+            attempts: 3,
+            last_call: None,
+            finished_at: Some(at(100)),
+            same_as: None,
+            coalesced_with: None,
+            if_absent: IfAbsent::Ok,
+        }
+    }
+
+    fn part(job: u8, ending: Option<Ending>, doubt: Option<(DoubtKind, bool)>) -> Part {
+        let asked = |stands| Asked { at: at(90), stands };
+        Part {
+            ending,
+            doubt: doubt.map(|(kind, stands)| Doubt {
+                first_sent: at(50),
+                since: at(60),
+                kind,
+                asked: Some(asked(stands)),
+            }),
+            ..Part::named(PartName::Job(format!("j{job}")))
+        }
+    }
+
+    #[test]
+    fn a_plain_item_begins_anew() {
+        let provider = paper(true, Repeat::Always);
+        for outcome in [Outcome::Busy, Outcome::Failed] {
+            let reopened = reopen(&provider, &item(outcome, vec![]), at(200)).unwrap();
+            assert_eq!(
+                (reopened.step.phase, reopened.progress, reopened.due_at),
+                (Phase::Delete, None, at(200))
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_read_first_and_keeps_its_doubt() {
+        for repeat in [Repeat::Always, Repeat::Briefly] {
+            // Of a plain item nothing is kept but that it is unknown.
+            let doubtful = part(1, Some(not_ok(Outcome::Unknown)), Some((DoubtKind::Lost, false)));
+            for parts in [vec![], vec![doubtful]] {
+                let reopened = reopen(&paper(true, repeat), &item(Outcome::Unknown, parts), at(200)).unwrap();
+                assert_eq!(reopened.step.phase, Phase::Settle);
+                let progress = reopened.progress.unwrap();
+                assert!(progress.parts[0].may_be_gone() && progress.parts[0].wants_read(), "{progress:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_read_only_what_is_safe_to_repeat_is_sent_again() {
+        let unknown = item(Outcome::Unknown, vec![]);
+        assert_eq!(reopen(&paper(false, Repeat::Briefly), &unknown, at(200)), None);
+        let reopened = reopen(&paper(false, Repeat::Always), &unknown, at(200)).unwrap();
+        assert_eq!(reopened.step.phase, Phase::Delete);
+        assert!(reopened.progress.unwrap().parts[0].may_be_gone(), "absent now would be by our hand");
+    }
+
+    #[test]
+    fn parts_that_are_done_stay_done() {
+        let parts = vec![
+            part(1, Some(Ending::deleted()), None),
+            part(2, Some(not_ok(Outcome::Refused)), None),
+            part(3, Some(not_ok(Outcome::Failed)), Some((DoubtKind::Lost, true))),
+        ];
+        let reopened =
+            reopen(&paper(true, Repeat::Always), &item(Outcome::Failed, parts.clone()), at(200)).unwrap();
+        let progress = reopened.progress.unwrap();
+        assert_eq!(progress.parts[..2], parts[..2]);
+        assert_eq!(progress.parts[2], part(3, None, None), "it was seen standing: no doubt is left");
+        assert_eq!(reopened.step.phase, Phase::Delete);
+    }
+
+    proptest! {
+        /// Nothing that went well or was refused is opened, and no doubt of an unknown part is lost.
+        #[test]
+        fn only_what_can_be_cured_is_opened(
+            outcomes in proptest::collection::vec(0_usize..6, 1..6),
+            doubts in proptest::collection::vec(any::<bool>(), 6),
+            settle in any::<bool>(),
+            briefly in any::<bool>(),
+        ) {
+            let endings = outcomes.iter().map(|n| match Outcome::ALL[*n] {
+                Outcome::Deleted => Ending::deleted(),
+                Outcome::Absent => Ending::absent(),
+                other => not_ok(other),
+            });
+            let parts: Vec<Part> = (0..).zip(endings).zip(doubts).map(|((n, ending), doubt)| {
+                let unknown = ending.outcome == Outcome::Unknown;
+                part(n, Some(ending), (doubt || unknown).then_some((DoubtKind::Lost, !unknown)))
+            }).collect();
+            let worst = Progress::with_parts(parts.clone()).ending().unwrap().outcome;
+            let repeat = if briefly { Repeat::Briefly } else { Repeat::Always };
+            let reopened = reopen(&paper(settle, repeat), &item(worst, parts.clone()), at(200));
+            let unknown = outcomes.iter().any(|n| Outcome::ALL[*n] == Outcome::Unknown);
+            if !is_curable(worst) || (unknown && briefly && !settle) {
+                prop_assert_eq!(reopened, None);
+                return Ok(());
+            }
+            let reopened = reopened.unwrap();
+            let Some(progress) = reopened.progress else {
+                prop_assert!(!unknown && parts.iter().all(ended_curable));
+                return Ok(());
+            };
+            prop_assert_eq!(reopened.step.phase == Phase::Settle, unknown && settle);
+            for (before, after) in parts.iter().zip(&progress.parts) {
+                prop_assert_eq!(ended_curable(before), after.is_open());
+                if before.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Unknown) {
+                    prop_assert!(after.may_be_gone());
+                }
+            }
+        }
+    }
+}

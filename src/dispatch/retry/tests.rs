@@ -32,10 +32,10 @@ static READ: Operation = Operation {
 
 /// A provider that is never called: only its routes are asked for.
 #[derive(Debug)]
-struct Paper {
-    settle: bool,
-    repeat: Repeat,
-    parts: Vec<PartName>,
+pub(super) struct Paper {
+    pub(super) settle: bool,
+    pub(super) repeat: Repeat,
+    pub(super) parts: Vec<PartName>,
 }
 
 #[async_trait]
@@ -256,7 +256,7 @@ proptest! {
     }
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 

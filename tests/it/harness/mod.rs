@@ -11,6 +11,8 @@ pub(crate) mod clock;
 
 pub(crate) mod relay;
 
+pub(crate) mod stage;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;

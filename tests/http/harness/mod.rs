@@ -253,7 +253,7 @@ impl House {
     /// The routes without a connection around them, for who looks at bodies as they are made.
     pub(crate) fn router(&self) -> axum::Router {
         let service = self.service.as_ref().unwrap();
-        let longest = Duration::from_secs(60);
+        let longest = Duration::from_mins(1);
         api::router(api::Parts {
             dispatch: service.dispatch.clone(),
             callers: Arc::new(Callers::open()),

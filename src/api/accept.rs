@@ -63,10 +63,7 @@ fn range(text: &str) -> Option<Range> {
 
 /// `0.25` is 250.
 fn thousandths(text: &str) -> Option<u16> {
-    let decimals = match text.split_once('.') {
-        Some(("0", decimals)) => decimals,
-        _ => return None,
-    };
+    let ("0", decimals) = text.split_once('.')? else { return None };
     let fits = (1..=3).contains(&decimals.len()) && decimals.bytes().all(|b| b.is_ascii_digit());
     format!("{decimals:0<3}").parse().ok().filter(|_| fits)
 }

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::Api;
 use super::response::ItemBody;
 use super::seats::Seat;
+use super::words::OutcomeWord;
 use crate::journal::{self, DeletionRow, ItemFilter, ItemRow};
 use crate::types::deletion::DeletionSeq;
 
@@ -193,7 +194,7 @@ fn write_csv(item: &ItemBody, into: &mut Vec<u8>) {
     let target = item.target.as_ref();
     let name = target.and_then(|t| [&t.id, &t.reference_id, &t.url].into_iter().find_map(Option::as_deref));
     let error = item.error.as_ref();
-    let outcome = item.outcome.map(|outcome| outcome.as_str());
+    let outcome = item.outcome.map(OutcomeWord::as_str);
     let vendor = item.vendor.as_ref().and_then(|vendor| vendor.request_id.as_deref());
     let (index, attempts) = (item.index.to_string(), item.attempts.to_string());
     let fields = [

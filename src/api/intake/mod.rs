@@ -92,7 +92,7 @@ pub async fn receive(api: &Api, incoming: Incoming<'_>, body: Body) -> Result<Re
     let mut upload = match api.dispatch.begin_upload(new).await? {
         Begun::Upload(upload) => upload,
         Begun::Known { id, fingerprint } => {
-            return stream.is_equal_to(fingerprint).await.map(|()| Received::Known(id));
+            return stream.must_equal(fingerprint).await.map(|()| Received::Known(id));
         }
         Begun::KeyBusy => return Err(SubmitError::KeyBusy.into()),
     };
@@ -166,7 +166,7 @@ impl Stream<'_> {
     }
 
     /// Reads the rest, of which nothing is kept: its key has a deletion already.
-    async fn is_equal_to(mut self, fingerprint: Digest) -> Result<(), Problem> {
+    async fn must_equal(mut self, fingerprint: Digest) -> Result<(), Problem> {
         while self.next().await?.is_some() {}
         let is_equal = self.sum.map(Fingerprint::end) == Some(fingerprint);
         if is_equal { Ok(()) } else { Err(SubmitError::KeyReused.into()) }

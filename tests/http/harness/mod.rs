@@ -17,17 +17,20 @@ pub(crate) mod sse;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use vodrm::api;
 use vodrm::app::sandboxes::Sandboxes;
 use vodrm::app::service::Service;
 use vodrm::app::shutdown::Shutdown;
-use vodrm::guard::caller::NewKey;
+use vodrm::guard::caller::{Callers, NewKey};
 use vodrm::sandbox::{Options, Sandbox};
 use vodrm::settings::{Settings, Sources};
 use vodrm::types::clock::SystemClock;
@@ -245,6 +248,30 @@ impl House {
             }
         };
         soon(&format!("the end of {id}"), ended).await
+    }
+
+    /// The routes without a connection around them, for who looks at bodies as they are made.
+    pub(crate) fn router(&self) -> axum::Router {
+        let service = self.service.as_ref().unwrap();
+        let longest = Duration::from_mins(1);
+        api::router(api::Parts {
+            dispatch: service.dispatch.clone(),
+            callers: Arc::new(Callers::open()),
+            metrics: service.metrics.clone(),
+            clock: SystemClock::start(),
+            body_limits: api::body::BodyLimits { max_json_bytes: 4_096, silence: longest, deadline: longest },
+            upload_limits: api::intake::UploadLimits {
+                max_items: 1,
+                max_bytes: 4_096,
+                max_line_bytes: 4_096,
+                places: Arc::new(Semaphore::new(1)),
+            },
+            key_rules: api::idempotency::KeyRules { keep: longest, required: false },
+            seats: api::seats::Seats::new(256, 256),
+            max_requests_in_flight: 1,
+            public_docs: true,
+            draining: CancellationToken::new(),
+        })
     }
 
     /// Stops in order and waits for the end.

@@ -104,7 +104,7 @@ mod tests {
     use crate::types::target::{AccountId, Name, What};
 
     fn paper(settle: bool, repeat: Repeat) -> Paper {
-        Paper { settle, repeat, parts: vec![PartName::Asset] }
+        Paper { first: None, settle, repeat, parts: vec![PartName::Asset] }
     }
 
     fn not_ok(outcome: Outcome) -> Ending {

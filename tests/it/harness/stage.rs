@@ -324,6 +324,8 @@ pub(crate) struct Set {
     pub(crate) journal_takes: Duration,
     /// How often an item is tried.
     pub(crate) max_attempts: u32,
+    /// How long a finished deletion is kept.
+    pub(crate) keep: Duration,
 }
 
 impl Default for Set {
@@ -333,6 +335,7 @@ impl Default for Set {
             vendor_takes: Duration::from_millis(50),
             journal_takes: Duration::ZERO,
             max_attempts: 8,
+            keep: Duration::from_hours(24 * 90),
         }
     }
 }
@@ -398,7 +401,7 @@ impl Stage {
                 cool_down: Duration::from_secs(30),
             },
             queue_depth: 10_000,
-            keep: Duration::from_hours(24 * 90),
+            keep: set.keep,
         };
         let dispatch = Dispatch::new(parts, configs);
         let stage = Self {

@@ -5,10 +5,11 @@
 //! wait behind a closed gate and none is burnt. Who opens it again is the probe
 //! in `sweep.rs`. Its own file because lanes, the probe and the views share it.
 
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::types::outcome::LaneReason;
 
@@ -28,31 +29,30 @@ pub struct Blocked {
 /// A gate.
 #[derive(Debug)]
 pub struct Gate {
-    state: watch::Sender<Option<Blocked>>,
+    state: Mutex<Option<Blocked>>,
+    /// Wakes in the order of arrival.
+    changed: Notify,
     strikes: Mutex<Vec<String>>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { state: watch::Sender::new(None), strikes: Mutex::default() }
+        Self { state: Mutex::default(), changed: Notify::new(), strikes: Mutex::default() }
     }
 }
 
 impl Gate {
     /// Why it is closed, if it is.
     pub fn blocked(&self) -> Option<Blocked> {
-        *self.state.borrow()
+        *self.state()
     }
 
     /// Closes it; whether it was open.
     pub fn close(&self, reason: LaneReason, since: Timestamp) -> bool {
-        self.state.send_if_modified(|state| {
-            let was_open = state.is_none();
-            if was_open {
-                *state = Some(Blocked { reason, since });
-            }
-            was_open
-        })
+        let mut state = self.state();
+        let was_open = state.is_none();
+        state.get_or_insert(Blocked { reason, since });
+        was_open
     }
 
     /// Opens it; whether it was closed. After too many forbidden items it is on
@@ -61,14 +61,26 @@ impl Gate {
     pub fn open(&self) -> bool {
         let mut strikes = self.strikes.lock().unwrap_or_else(PoisonError::into_inner);
         strikes.truncate(STRIKES - 1);
-        self.state.send_if_modified(|state| state.take().is_some())
+        let was_closed = self.state().take().is_some();
+        self.changed.notify_waiters();
+        was_closed
     }
 
     /// Waits until it is open.
     pub async fn opened(&self) {
-        let mut seen = self.state.subscribe();
-        // The sender lives in self, so the channel cannot close while we wait.
-        while seen.wait_for(Option::is_none).await.is_err() {}
+        loop {
+            // In line before it looks, so that an opening in between is not missed.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.blocked().is_none() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<Blocked>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An item was forbidden; whether it is one too many in a row.

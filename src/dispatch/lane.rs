@@ -24,6 +24,7 @@ use super::quota::{BucketView, Permits, Quota, QuotaLayer, VendorClient};
 use super::record::JOURNAL_PAUSE_MOST;
 use crate::journal::{OpenLane, Waiting};
 use crate::providers::Operation;
+use crate::types::crash;
 use crate::types::deletion::LaneId;
 use crate::types::metrics::LaneLabels;
 
@@ -209,7 +210,7 @@ pub(super) async fn run(shared: Arc<Shared>, lane: Arc<Lane>) {
             match due {
                 Some(at) => {
                     let wait = Duration::try_from(at - shared.clock.now()).unwrap_or_default();
-                    tokio::select! { () = shared.clock.sleep(wait) => {}, () = lane.work.notified() => {} }
+                    tokio::select! { biased; () = shared.clock.sleep(wait) => {}, () = lane.work.notified() => {} }
                 }
                 None => lane.work.notified().await,
             }
@@ -308,6 +309,7 @@ async fn turn(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet) -> Turn {
         }
         Ok(claim) => {
             shared.journal_works();
+            crash::point("after-claim");
             let interactive = claim.items.iter().filter(|item| !item.bulk).count();
             lane.leave(claim.items.len(), interactive);
             let deliver = call::deliver(Arc::clone(&shared), lane, outlet, claim.items);

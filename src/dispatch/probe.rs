@@ -60,6 +60,7 @@ impl Shared {
             call::exchange(self, lane, &mut client, call, 1).await.0
         };
         let report = tokio::select! {
+            biased;
             report = probe => report,
             () = self.clock.sleep(READ_PATIENCE) => return,
         };

@@ -6,8 +6,8 @@
 //! finds a free permit is journaled as `sending` in that commit and goes out at
 //! once; the others wait in their lanes.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,6 +173,7 @@ impl Dispatch {
             journal::Accepted::KeyReused => return Err(SubmitError::KeyReused),
             journal::Accepted::KeyBusy => return Err(SubmitError::KeyBusy),
         };
+        crate::types::crash::point("after-accept");
         places.keep();
         send(shared, direct, leased_at, appended.claimed);
         Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished, replayed: false })
@@ -253,8 +254,8 @@ fn lane_of<'a>(shared: &'a Shared, target: &Target, start: &Start) -> Option<&'a
 }
 
 /// Turns waiting items into sending ones where a lane is idle and a permit is free: one call's worth a lane.
-fn take_free_permits(shared: &Shared, wanted: &[Wanted], starts: &mut [Start]) -> HashMap<LaneId, Direct> {
-    let mut direct: HashMap<LaneId, Direct> = HashMap::new();
+fn take_free_permits(shared: &Shared, wanted: &[Wanted], starts: &mut [Start]) -> BTreeMap<LaneId, Direct> {
+    let mut direct: BTreeMap<LaneId, Direct> = BTreeMap::new();
     let mut tried: HashMap<LaneId, Option<(String, usize)>> = HashMap::new();
     for (one, start) in wanted.iter().zip(starts) {
         let Some(lane) = lane_of(shared, &one.target, start) else { continue };
@@ -296,7 +297,7 @@ impl Drop for Places {
 }
 
 fn reserve(shared: &Shared, wanted: &[Wanted], starts: &[Start]) -> Result<Places, SubmitError> {
-    let mut needed: HashMap<LaneId, (Arc<Lane>, usize)> = HashMap::new();
+    let mut needed: BTreeMap<LaneId, (Arc<Lane>, usize)> = BTreeMap::new();
     for (one, start) in wanted.iter().zip(starts) {
         if let (Start::Waits(_), Some(lane)) = (start, lane_of(shared, &one.target, start)) {
             needed.entry(lane.id.clone()).or_insert_with(|| (Arc::clone(lane), 0)).1 += 1;
@@ -326,7 +327,7 @@ fn time_to_drain_s(lane: &Lane, waiting: u64) -> u64 {
 /// has not handed out (their targets are being sent for another deletion) is given back.
 fn send(
     shared: &Arc<Shared>,
-    direct: HashMap<LaneId, Direct>,
+    direct: BTreeMap<LaneId, Direct>,
     leased_at: Duration,
     claimed: Vec<journal::Claimed>,
 ) {

@@ -101,6 +101,7 @@ fn probe(shared: &Arc<Shared>) {
         let (shared, account) = (Arc::clone(shared), Arc::clone(account));
         shared.tasks.clone().spawn(async move {
             tokio::select! {
+                biased;
                 () = shared.probe(&account) => {}
                 () = shared.stop.cancelled() => {}
             }

@@ -53,6 +53,9 @@ pub mod fair;
 /// SQLite, for one process.
 pub mod sqlite;
 
+/// The model, for simulations and tests: it survives nothing.
+pub mod memory;
+
 #[cfg(test)]
 mod contract;
 

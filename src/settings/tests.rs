@@ -30,6 +30,12 @@ fn the_built_in_values_are_those_of_the_contract() {
         (Duration::from_secs(3), Duration::from_secs(25))
     );
     assert!(server.public_docs);
+    assert_eq!((server.max_streams, server.max_streams_per_caller), (256, 16));
+    let intake = &settings.intake;
+    assert_eq!((intake.max_items, intake.max_bytes), (1_000_000, 512 * 1024 * 1024));
+    assert_eq!((intake.max_line_bytes, intake.max_uploads), (4096, 16));
+    assert_eq!(settings.idempotency.keep, Duration::from_hours(24));
+    assert!(!settings.idempotency.required);
     assert_eq!(settings.store.path.to_str(), Some("data/vodrm.db"));
     assert_eq!(settings.retry.max_attempts, 8);
     assert_eq!(settings.retry.max_age, Duration::from_hours(24));

@@ -109,7 +109,8 @@ fn twins(writing: &mut Writing<'_>, items: &[NewItem]) -> Result<Vec<Option<Twin
                 let account = writing.words.number(wanted.target.account.as_str())?;
                 Some(coalesce::twins(writing, account, &wanted.target, None)?)
             }
-            _ => None,
+            (Start::Sends { .. }, None)
+            | (Start::Ended(_) | Start::Waits(_) | Start::Follows { .. } | Start::After { .. }, _) => None,
         };
         all.push(twins);
     }

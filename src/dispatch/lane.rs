@@ -237,10 +237,9 @@ async fn drain(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Option<Option<Timestam
             biased;
             () = shared.stop.cancelled() => return None,
             done = first(&mut under_way) => match done {
-                Turn::Sent => {}
-                // One begun later may have found what came meanwhile.
                 Turn::Idle(due) if under_way.is_empty() => return Some(due),
-                Turn::Idle(_) => {}
+                // Those begun later may have found what came meanwhile.
+                Turn::Sent | Turn::Idle(_) => {}
                 Turn::NoJournal => tokio::select! {
                     () = shared.stop.cancelled() => return None,
                     () = shared.clock.sleep(JOURNAL_PAUSE_MOST) => {}

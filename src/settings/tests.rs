@@ -170,7 +170,7 @@ fn every_fault_names_its_setting() {
         ("[log]\nformat = \"xml\"", "log.format: must be one of \"auto\", \"human\", \"json\""),
         ("[log]\nlevel = \"inof\"", "log.level: must be off, error"),
         ("[issuers.corp]\nissuer = \"x\"", "issuers: is not served yet"),
-        ("[retention]\nfinished = \"5m\"", "retention.finished: must be at least 1h"),
+        ("[retention]\nfinished = \"5m\"", "retention.finished: must be at least 60m"),
         ("[accounts.\"a b\"]\nprovider = \"alibaba\"", "accounts.a b: the name must be 1 to 64"),
         ("[accounts.a]\nregion = \"x\"", "accounts.a.provider: is missing"),
         ("[accounts.a]\nprovider = \"aws\"", "accounts.a.provider: must be one of \"alibaba\", \"tencent\""),

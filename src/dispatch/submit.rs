@@ -6,8 +6,8 @@
 //! finds a free permit is journaled as `sending` in that commit and goes out at
 //! once; the others wait in their lanes.
 
-use std::collections::{BTreeMap, HashMap};
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 

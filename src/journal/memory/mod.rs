@@ -44,6 +44,9 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+mod twins;
+
 use state::{State, Written};
 
 /// A journal in memory.
@@ -197,7 +200,7 @@ impl Journal for MemoryJournal {
 
     async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, Error> {
         let (was_unknown, recorded) =
-            self.write(|state, written| Ok(state.settle(key, settlement, written)))?;
+            self.write(|state, written| Ok(state.settle(key, &settlement, written)))?;
         let row = self.lock().row(key);
         Ok(match (was_unknown, row) {
             (true, Some(row)) => Settled::Done(row, recorded),

@@ -51,7 +51,7 @@ impl State {
     }
 
     /// The item whose calls are shown for this one.
-    fn source(&self, key: ItemKey) -> Option<&Item> {
+    pub(super) fn source(&self, key: ItemKey) -> Option<&Item> {
         let item = self.item(key)?;
         let root = match item.same_as {
             Some(leader) => self.item(ItemKey { index: leader, ..key })?,

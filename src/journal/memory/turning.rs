@@ -141,7 +141,6 @@ impl State {
             deletion.chore =
                 retry.next.map(|next| ChoreKept::Retry(next, retry.by.clone(), retry.reason.clone()));
         }
-        let nothing = opens.is_empty();
         for reopen in opens {
             let reopened = |item: &mut Item| {
                 item.give_up(&retry.by, retry.reason.as_deref(), false, written.now);
@@ -159,32 +158,39 @@ impl State {
                     item.stand = Stand::Behind(reopen.key.index);
                 }
             }
+            // The calls that it shared are part of its history.
+            let calls = self.source(reopen.key).map(|source| source.attempts.clone());
             if let Some(item) = self.item_mut(reopen.key) {
                 reopened(item);
+                item.attempts = calls.unwrap_or_default();
                 item.served_by = None;
                 item.step = Some(reopen.step);
                 item.progress = reopen.progress.or(item.progress.take());
             }
             self.wait(reopen.key, ceiling(reopen.due_at), written);
         }
-        if nothing && retry.next.is_none() { Verdict::Same(seq) } else { Verdict::Done(seq) }
+        Verdict::Done(seq)
     }
 
     /// Decides an unknown item; whether it was one.
-    pub(super) fn settle(&mut self, key: ItemKey, settlement: Settlement, written: &mut Written) -> bool {
+    pub(super) fn settle(&mut self, key: ItemKey, settlement: &Settlement, written: &mut Written) -> bool {
         let is_unknown = |item: &Item| item.ending().is_some_and(|e| e.outcome == Outcome::Unknown);
         if !self.row(key).is_some_and(|_| self.item(key).is_some_and(is_unknown)) {
             return false;
         }
-        let Some(deletion) = self.deletions.get_mut(&key.deletion) else { return false };
-        deletion.sequence += 1;
-        let place = deletion.sequence;
-        let outcome = settlement.ending.outcome;
-        if let Some(item) = self.item_mut(key) {
-            item.give_up(&settlement.by, settlement.reason.as_deref(), true, written.now);
-            item.stand = Stand::Done(settlement.ending, place, written.now);
+        let follows = |(other, item): (ItemKey, &Item)| (item.same_as == Some(key.index)).then_some(other);
+        let mut all: Vec<ItemKey> = self.items_in(key.deletion).filter_map(follows).collect();
+        all.insert(0, key);
+        for key in all {
+            let Some(deletion) = self.deletions.get_mut(&key.deletion) else { return false };
+            deletion.sequence += 1;
+            let place = deletion.sequence;
+            if let Some(item) = self.item_mut(key) {
+                item.give_up(&settlement.by, settlement.reason.as_deref(), true, written.now);
+                item.stand = Stand::Done(settlement.ending.clone(), place, written.now);
+            }
+            written.recorded.ended.push(settlement.ending.outcome);
         }
-        written.recorded.ended.push(outcome);
         written.touched.insert(key.deletion);
         true
     }
@@ -203,12 +209,18 @@ impl State {
     pub(super) fn clean(&mut self, finished_before: Timestamp, max: usize, written: &Written) -> bool {
         let is_old = |d: &Deletion| d.discarded || d.finished_at.is_some_and(|at| at < finished_before);
         let old: Vec<_> = self.deletions.iter().filter(|(_, d)| is_old(d)).map(|(seq, _)| *seq).collect();
-        let mut rows = 0;
+        let mut room = max;
         for seq in old {
-            if rows >= max {
+            let Some(deletion) = self.deletions.get_mut(&seq) else { continue };
+            // Half of it is never shown.
+            deletion.discarded = true;
+            let left = deletion.items.len().saturating_sub(room);
+            room = room.saturating_sub(deletion.items.len() + 1);
+            deletion.items.truncate(left);
+            if left > 0 || room == 0 {
                 return true;
             }
-            rows += 1 + self.deletions.remove(&seq).map_or(0, |deletion| deletion.items.len());
+            self.deletions.remove(&seq);
             self.keys.retain(|_, key| key.deletion != seq);
         }
         self.keys.retain(|_, key| key.keep_until > written.now);

@@ -286,6 +286,7 @@ macro_rules! watched {
 
 watched! {
     fn append(deletion: NewDeletion) -> journal::Accepted;
+    fn known(requested_by: &str, once: &journal::Once) -> Option<journal::Accepted>;
     fn begin(upload: journal::NewUpload) -> journal::Begun;
     fn stage(upload: DeletionSeq, from: u32, items: Vec<NewItem>) -> ();
     fn seal(upload: DeletionSeq, seal: Seal) -> Touched;

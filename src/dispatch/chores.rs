@@ -94,9 +94,11 @@ async fn step(shared: &Arc<Shared>, seq: DeletionSeq) -> Result<bool, journal::E
 
 /// One step of a cancel; whether there is more.
 pub(super) async fn cancel_step(shared: &Arc<Shared>, seq: DeletionSeq) -> Result<bool, journal::Error> {
+    let moves = shared.moves();
     let (recorded, more) = shared.journal.cancel_step(seq, CANCEL_STEP).await?;
     shared.journal_works();
     record::announce(shared, &recorded);
+    drop(moves);
     if !more {
         // What was sent goes on to its outcome.
         shared.wake_lanes_of(seq).await;
@@ -120,6 +122,7 @@ pub(super) async fn retry_step(
 ) -> Result<Option<Turned>, journal::Error> {
     let (items, next) = page(shared, seq, from).await?;
     let retry = Retry { items, next, by: asker.by, reason: asker.reason };
+    let _moves = shared.moves();
     let turned = shared.journal.retry(id, retry).await?;
     shared.journal_works();
     if let Some(Turned::Done(_, recorded)) = &turned {

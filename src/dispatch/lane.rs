@@ -298,6 +298,7 @@ async fn ready(shared: &Shared, lane: &Lane) -> Outlet {
 async fn turn(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet) -> Turn {
     // No lease begins before the journal is asked.
     let outlet = Outlet { leased_at: shared.clock.uptime(), ..outlet };
+    let _moves = shared.moves();
     match shared.journal.claim(&lane.id, lane.operation.items_per_call, LEASE).await {
         Err(error) => {
             shared.journal_failed(&error);

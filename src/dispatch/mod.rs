@@ -15,6 +15,7 @@
 //! pure functions (`batch`, `resolve`, `retry`, `settle`); loops only act.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -176,6 +177,9 @@ pub(crate) struct Shared {
     runs: Mutex<Runs>,
     /// Deletions that are just being paused by themselves.
     pausing: Mutex<BTreeSet<DeletionSeq>>,
+    /// Writes that move items into or out of lanes: begun, and counted by the lanes too.
+    moves_begun: AtomicU64,
+    moves_counted: AtomicU64,
     /// Deletions whose chores are being worked off.
     at_work: Mutex<chores::AtWork>,
     healthy: watch::Sender<bool>,
@@ -226,6 +230,8 @@ impl Dispatch {
             paces: Mutex::default(),
             runs: Mutex::default(),
             pausing: Mutex::default(),
+            moves_begun: AtomicU64::new(0),
+            moves_counted: AtomicU64::new(0),
             at_work: Mutex::default(),
             healthy: watch::Sender::new(true),
             unrecorded: Arc::new(()),
@@ -311,6 +317,15 @@ fn tell_unserved(lane: &LaneId, items: u64) {
         "the journal holds items of an account or operation that is not configured; they wait");
 }
 
+/// A write that moves items is under way.
+struct Moves<'a>(&'a Shared);
+
+impl Drop for Moves<'_> {
+    fn drop(&mut self) {
+        self.0.moves_counted.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 impl Shared {
     fn lanes_of(&self, account: &Account) -> impl Iterator<Item = &Arc<Lane>> {
         // Lanes are in order of their accounts: only these are looked at, however many there are.
@@ -343,6 +358,18 @@ impl Shared {
     fn forget(&self, deletion: DeletionSeq) {
         self.paces().forget(deletion);
         self.runs().forget(deletion);
+    }
+
+    /// Held from before such a write until the lanes have counted what it did.
+    fn moves(&self) -> Moves<'_> {
+        self.moves_begun.fetch_add(1, Ordering::SeqCst);
+        Moves(self)
+    }
+
+    /// The number of such writes, if none is under way.
+    fn moves_at_rest(&self) -> Option<u64> {
+        let counted = self.moves_counted.load(Ordering::SeqCst);
+        (self.moves_begun.load(Ordering::SeqCst) == counted).then_some(counted)
     }
 
     /// Items of a deletion may go that could not before.

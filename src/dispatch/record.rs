@@ -24,6 +24,7 @@ pub(super) async fn finish(shared: &Arc<Shared>, call: CallRecord, changes: Vec<
     // While an outcome waits to be written, its lease may run out; nobody may take the item back.
     let _unrecorded = shared.hold_rescue();
     crash::point("before-record");
+    let moves = shared.moves();
     let recorded = loop {
         match shared.journal.record(call.clone(), changes.clone()).await {
             Ok(recorded) => break recorded,
@@ -42,6 +43,7 @@ pub(super) async fn finish(shared: &Arc<Shared>, call: CallRecord, changes: Vec<
     crash::point("after-record");
     shared.journal_works();
     announce(shared, &recorded);
+    drop(moves);
     measure(shared, &call, &changes, &recorded);
     // A record that came too late tells of items that others have by now.
     if recorded.stale == 0 {
@@ -88,7 +90,9 @@ fn measure(shared: &Shared, call: &CallRecord, changes: &[Change], recorded: &Re
             None => left.push((change.key.deletion, 1)),
         }
     }
-    for (seq, items) in left {
+    // What has ended needs no forecast; a flood of single deletes must not push out the jobs.
+    let has_ended = |seq: DeletionSeq| recorded.touched.iter().any(|one| one.seq == seq && one.finished);
+    for (seq, items) in left.into_iter().filter(|(seq, _)| !has_ended(*seq)) {
         paces.left(seq, &call.lane, items, now);
     }
 }

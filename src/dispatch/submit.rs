@@ -169,6 +169,7 @@ impl Dispatch {
             digest: digest.finish(),
             once: request.once,
         };
+        let moves = shared.moves();
         let appended =
             shared.journal.append(deletion).await.inspect_err(|error| shared.journal_failed(error))?;
         shared.journal_works();
@@ -178,6 +179,7 @@ impl Dispatch {
         };
         crate::types::crash::point("after-accept");
         places.keep();
+        drop(moves);
         send(shared, direct, leased_at, appended.claimed);
         Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished, replayed: false })
     }

@@ -23,6 +23,8 @@ const RESCUE_STEP: usize = 1_000;
 const CLEAN_STEP: usize = 500;
 /// Steps of cleaning at one look: at most 2,400,000 rows an hour, and never a stall.
 const CLEAN_STEPS: usize = 7;
+/// Looks at the journal's counts in one sweep, until one fits.
+const RECOUNTS: usize = 5;
 /// An upload that was not sealed by then broke off without a word (FAULTS.md, 11).
 const UNSEALED_FOR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -68,19 +70,38 @@ async fn look(shared: &Arc<Shared>) -> Result<(), journal::Error> {
     if shared.may_rescue() {
         take_back(shared, Rescue::Expired).await?;
     }
-    recount(shared).await?;
+    recount_at_rest(shared).await?;
     chores::begin_all(shared).await?;
     clean(shared).await
 }
 
-/// Takes over the journal's count of what waits, and tells what nobody serves.
+/// Takes over the journal's count of what waits, if nothing moves while it is asked:
+/// what it counts then is what the lanes should have counted. On a busy service that
+/// may take a few looks.
+async fn recount_at_rest(shared: &Shared) -> Result<(), journal::Error> {
+    for _ in 0..RECOUNTS {
+        let before = shared.moves_at_rest();
+        let open = shared.journal.open_lanes().await?;
+        if before.is_some() && before == shared.moves_at_rest() {
+            take_over(shared, &open);
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Takes over the journal's count of what waits, whatever moves meanwhile.
 pub(super) async fn recount(shared: &Shared) -> Result<Vec<OpenLane>, journal::Error> {
     let open = shared.journal.open_lanes().await?;
+    take_over(shared, &open);
+    Ok(open)
+}
+
+fn take_over(shared: &Shared, open: &[OpenLane]) {
     let by_lane: BTreeMap<&LaneId, &OpenLane> = open.iter().map(|open| (&open.lane, open)).collect();
     for (id, lane) in &shared.lanes {
         lane.recount(by_lane.get(id).copied());
     }
-    Ok(open)
 }
 
 /// Removes what is no longer kept, a little at a time.

@@ -194,6 +194,8 @@ fn bare_sqlite(folder: &Path, items: u32) -> anyhow::Result<Duration> {
 ATTACH '{journal}' AS source;
 PRAGMA temp_store = MEMORY;
 CREATE TEMP TABLE wanted AS SELECT {COLUMNS} FROM source.items;
+UPDATE temp.wanted SET due_at = 1, lease_until = NULL, generation = 0, calls = 0,
+    operation = coalesce(operation, 1), phase = coalesce(phase, 1);
 DETACH source;
 .timer on
 .print begin

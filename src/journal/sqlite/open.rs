@@ -109,6 +109,10 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The log shrinks to this after a checkpoint, should a long read have made it grow.
 const LOG_LIMIT_BYTES: i64 = 64 << 20;
 
+/// Pages in the log that begin a checkpoint: 32 MiB. A page that was changed many
+/// times in the meantime is written to the file once.
+const CHECKPOINT_PAGES: i64 = 8_192;
+
 /// Kibibytes of pages that the writer keeps; its index of names is written all over.
 const WRITER_CACHE_KIB: i64 = 32 << 10;
 
@@ -315,6 +319,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     keep_statements(connection)
 }
 

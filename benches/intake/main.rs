@@ -38,6 +38,9 @@ struct Options {
     /// Let it run to its end as well
     #[arg(long)]
     finish: bool,
+    /// The service to time, instead of the one that is built with this
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_vodrm"))]
+    program: PathBuf,
     /// Set by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -57,10 +60,14 @@ fn main() -> anyhow::Result<()> {
     let list = folder.join("ids.txt");
     fs::write(&list, ids(options.items))?;
 
-    let vendor = Running::start(&["sandbox", "--alibaba", "127.0.0.1:0", "--tencent", "127.0.0.1:0"], &[])?;
+    let vendor = Running::start(
+        &options.program,
+        &["sandbox", "--alibaba", "127.0.0.1:0", "--tencent", "127.0.0.1:0"],
+        &[],
+    )?;
     let endpoint = vendor.said("Alibaba").context("the simulator says where it listens")?;
     // So slow that nothing is sent while the upload is timed.
-    let service = serve(&folder, &endpoint, "1.1")?;
+    let service = serve(&options.program, &folder, &endpoint, "1.1")?;
     let idle = memory(service.pid(), "VmHWM")?;
     let began = Instant::now();
     let answer = upload(&service.address()?, &list)?;
@@ -78,7 +85,7 @@ fn main() -> anyhow::Result<()> {
     println!("peak memory      {:>9.1} MiB idle, {:.1} MiB after the upload", mib(idle), mib(received));
     println!("waiting item     {:>9.0} bytes on disk", size(&folder) as f64 / f64::from(options.items));
     if options.finish {
-        finish(&folder, &endpoint, options.items)?;
+        finish(&options.program, &folder, &endpoint, options.items)?;
     }
     drop(vendor);
     Ok(())
@@ -100,12 +107,12 @@ fn mib(kib: u64) -> f64 {
 }
 
 /// Runs the deletion to its end against a vendor without limits.
-fn finish(folder: &Path, endpoint: &str, items: u32) -> anyhow::Result<()> {
+fn finish(program: &Path, folder: &Path, endpoint: &str, items: u32) -> anyhow::Result<()> {
     let options = r#"{"enforce_qps": false, "fast": true}"#;
     let host = endpoint.trim_start_matches("http://");
     let told = request(host, "PUT", "/_sandbox/options", "application/json", options.as_bytes())?;
     anyhow::ensure!(told.starts_with("HTTP/1.1 2"), "the simulator answered: {told}");
-    let service = serve(folder, endpoint, "5000")?;
+    let service = serve(program, folder, endpoint, "5000")?;
     let began = Instant::now();
     let address = service.address()?;
     loop {
@@ -125,7 +132,7 @@ fn finish(folder: &Path, endpoint: &str, items: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn serve(folder: &Path, endpoint: &str, qps: &str) -> anyhow::Result<Running> {
+fn serve(program: &Path, folder: &Path, endpoint: &str, qps: &str) -> anyhow::Result<Running> {
     let config = folder.join("vodrm.toml");
     let journal = folder.join("vodrm.db");
     let text = format!(
@@ -153,7 +160,7 @@ share = 1.0
         ("BENCH_ID", vodrm::providers::alibaba::sandbox::seed::ACCESS_KEY_ID),
         ("BENCH_SECRET", vodrm::providers::alibaba::sandbox::seed::ACCESS_KEY_SECRET),
     ];
-    Running::start(&["serve", "--config", &config], &key)
+    Running::start(program, &["serve", "--config", &config], &key)
 }
 
 /// Sends the list as one body of known length.
@@ -264,8 +271,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_vodrm"));
+    fn start(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut process = Command::new(program)
             .args(arguments)
             .envs(environment.iter().copied())

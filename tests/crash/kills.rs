@@ -13,9 +13,9 @@ use serde_json::json;
 
 use super::checker;
 use super::client::Client;
-use super::config::Pace;
+use super::config::{MOST_LINES, Pace};
 use super::evidence::{Before, Evidence};
-use super::load::{self, Request, Size};
+use super::load::{self, Form, Request, Size};
 use super::report;
 use super::stage::{Assets, Stage};
 
@@ -23,7 +23,8 @@ use super::stage::{Assets, Stage};
 const IN_A_ROUND: u64 = 25;
 /// A job of 20,000 items lasts as long as a round of deaths at this pace.
 const PACE: Pace = Pace { alibaba: 44, tencent: 400 };
-pub(crate) const JOB: Size = Size { items: 20_000, tencent: 6_000, request: load::MOST };
+pub(crate) const JOB: Size =
+    Size { items: 20_000, tencent: 6_000, request: MOST_LINES, form: Form::Lines, singles: 24 };
 const ASSETS: Assets = Assets { alibaba: 15_000, tencent: 7_000 };
 /// Longest life of a process, from when it serves.
 const LIFE_MS: u64 = 800;

@@ -5,6 +5,7 @@
 //! with a journal and vendors of its own), `VODRM_SEED` replays the choices of a
 //! run; when exactly a signal arrives is up to the machine.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -26,8 +27,11 @@ const PACE: Pace = Pace { alibaba: 44, tencent: 400 };
 pub(crate) const JOB: Size =
     Size { items: 20_000, tencent: 6_000, request: MOST_LINES, form: Form::Lines, singles: 24 };
 const ASSETS: Assets = Assets { alibaba: 15_000, tencent: 7_000 };
-/// Longest life of a process, from when it serves.
-const LIFE_MS: u64 = 800;
+/// Longest life of a process, from when it serves: of one half shorter than an upload takes, of the
+/// other longer.
+const LIFE_MS: [u64; 2] = [800, 3_000];
+/// After each so many deaths the journal is looked at as it was left.
+const LOOKED_AT: u64 = 5;
 /// In how many of a hundred lives the process dies before it serves, and how early.
 const STILLBORN: u32 = 15;
 const BIRTH_MS: u64 = 100;
@@ -66,7 +70,12 @@ pub(crate) fn job(seed: u64, size: Size, ends: &Ends<'_>) -> Evidence {
     let client = Client::default();
     let mut idle = 0;
     let service = std::thread::scope(|scope| {
-        let sender = scope.spawn(|| send(&client, &requests, StdRng::seed_from_u64(seed.wrapping_add(1))));
+        let (singles, lists): (Vec<Request>, Vec<Request>) =
+            requests.into_iter().partition(|request| request.form == Form::Single);
+        // Side by side, so that single assets meet lists that name them too, and come in at any time.
+        let (client, chance_of) = (&client, |n| StdRng::seed_from_u64(seed.wrapping_add(n)));
+        let senders = [(lists, 1), (singles, 2)]
+            .map(|(part, n)| scope.spawn(move || send(client, &part, chance_of(n))));
         let mut done = 0;
         loop {
             let service = stage.serve();
@@ -79,14 +88,15 @@ pub(crate) fn job(seed: u64, size: Size, ends: &Ends<'_>) -> Evidence {
             let address = service.address();
             client.serve(address.unwrap_or_else(|| panic!("it does not start:\n{}", service.process.said())));
             if done == ends.times {
-                sender.join().unwrap();
+                senders.into_iter().for_each(|sender| sender.join().unwrap());
                 break service;
             }
-            let life = Duration::from_millis(chance.random_range(0..LIFE_MS));
+            let longest = LIFE_MS[chance.random_range(0..LIFE_MS.len())];
+            let life = Duration::from_millis(chance.random_range(0..longest));
             let look = life.mul_f64(chance.random());
             std::thread::sleep(look);
             client.look(&mut chance);
-            idle += u64::from(sender.is_finished() && client.is_all_over());
+            idle += u64::from(senders.iter().all(|sender| sender.is_finished()) && client.is_all_over());
             std::thread::sleep(life.saturating_sub(look));
             client.gone();
             (ends.end)(&stage, service);
@@ -119,31 +129,32 @@ fn send(client: &Client, requests: &[Request], mut chance: StdRng) {
 #[test]
 fn nothing_is_lost_or_invented_however_often_the_process_is_killed() {
     let (kills, seed) = (given("VODRM_KILLS", IN_A_ROUND), given("VODRM_SEED", 1));
-    let mut rounds = Vec::new();
-    let mut violations = 0;
+    let (mut rounds, mut unsettled) = (Vec::new(), Vec::new());
+    let (mut violations, dead) = (0, Cell::new(0));
     for (round, seed) in (0..kills.div_ceil(IN_A_ROUND)).zip(seed..) {
         let times = (kills - round * IN_A_ROUND).min(IN_A_ROUND);
         println!("round {round}: {times} kills, VODRM_SEED={seed}");
         let from = Instant::now();
-        let end = |_: &Stage, service: super::stage::Service| service.process.kill();
+        let end = |stage: &Stage, service: super::stage::Service| {
+            service.process.kill();
+            dead.set(dead.get() + 1);
+            if dead.get() % LOOKED_AT == 0 {
+                Stage::fsck(&stage.journal_path());
+            }
+        };
         let evidence = job(seed, JOB, &Ends { times, early: true, end: &end, deadly: true });
         let found = checker::check(&evidence);
         rounds.push(report::figures(&evidence, &found, seed, from.elapsed()));
         println!("{}", found.told());
         violations += found.violations.len();
         assert!(evidence.sights.len() > 100, "too little was looked at on the way");
-        // A whole asset can be read and asked for again at any time. A source may be asked for again
-        // within a minute only, so where the machine is slow one may stay unknown: never more than died.
-        let unsettled = &evidence.journal.unsettled;
-        assert!(
-            unsettled.iter().all(|item| item.kind == "source" && item.outcome == "unknown"),
-            "{unsettled:#?}"
-        );
-        assert!(unsettled.len() as u64 <= times, "{unsettled:#?}");
+        unsettled.extend(evidence.journal.unsettled);
     }
     let all = |name: &str| rounds.iter().filter_map(|round| round[name].as_u64()).sum::<u64>();
     let (deaths, items) = (all("deaths"), all("items"));
     let figures = json!({"kills": deaths, "items": items, "violations": violations, "rounds": rounds});
     report::write("kills", &figures);
     assert_eq!((deaths, violations), (kills, 0), "seed {seed}");
+    // Even a source, which may be asked for again within a minute only, is so in time.
+    assert!(unsettled.is_empty(), "{unsettled:#?}");
 }

@@ -86,18 +86,8 @@ pub(crate) struct Journal {
     pub(crate) coalesced: BTreeMap<(i64, u32), (i64, u32)>,
     /// Uploads that came in half and are not merely to be removed.
     pub(crate) halves: Vec<String>,
-    /// Items that are busy, failed or unknown.
-    pub(crate) unsettled: Vec<Unsettled>,
-}
-
-/// An item that is busy, failed or unknown.
-#[derive(Debug, Clone)]
-pub(crate) struct Unsettled {
-    pub(crate) kind: &'static str,
-    pub(crate) outcome: &'static str,
-    /// Its calls and all else, for people.
-    #[expect(dead_code, reason = "it is printed with the whole")]
-    pub(crate) told: String,
+    /// Items that are busy, failed or unknown, with their calls and all else, for people.
+    pub(crate) unsettled: Vec<String>,
 }
 
 fn open(path: &Path) -> Connection {
@@ -131,7 +121,8 @@ pub(crate) fn read(path: &Path) -> Journal {
         .collect(),
         halves: rows(&connection, HALVES, |row| row.get(0)),
         unsettled: rows(&connection, UNSETTLED, |row| {
-            Ok(Unsettled { kind: kind(row.get(0)?), outcome: outcome(row.get(1)?), told: row.get(2)? })
+            let (kind, outcome, told) = (kind(row.get(0)?), outcome(row.get(1)?), row.get::<_, String>(2)?);
+            Ok(format!("{kind} {outcome}: {told}"))
         }),
     }
 }

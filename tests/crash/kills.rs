@@ -6,6 +6,7 @@
 //! run; when exactly a signal arrives is up to the machine.
 
 use std::cell::Cell;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -88,7 +89,9 @@ pub(crate) fn job(seed: u64, size: Size, ends: &Ends<'_>) -> Evidence {
             let address = service.address();
             client.serve(address.unwrap_or_else(|| panic!("it does not start:\n{}", service.process.said())));
             if done == ends.times {
-                senders.into_iter().for_each(|sender| sender.join().unwrap());
+                for sender in senders {
+                    sender.join().unwrap();
+                }
                 break service;
             }
             let longest = LIFE_MS[chance.random_range(0..LIFE_MS.len())];
@@ -96,7 +99,7 @@ pub(crate) fn job(seed: u64, size: Size, ends: &Ends<'_>) -> Evidence {
             let look = life.mul_f64(chance.random());
             std::thread::sleep(look);
             client.look(&mut chance);
-            idle += u64::from(senders.iter().all(|sender| sender.is_finished()) && client.is_all_over());
+            idle += u64::from(senders.iter().all(ScopedJoinHandle::is_finished) && client.is_all_over());
             std::thread::sleep(life.saturating_sub(look));
             client.gone();
             (ends.end)(&stage, service);

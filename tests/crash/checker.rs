@@ -185,6 +185,9 @@ fn requests(evidence: &Evidence, found: &mut Findings) {
             found.wrong(Wrong::Lost, || format!("not finished: {deletion:?}"));
         }
     }
+    for half in &journal.halves {
+        found.wrong(Wrong::Early, || format!("an upload that was never whole: {half}"));
+    }
     for asked in &evidence.asked {
         if matches!(asked.fate, Fate::Accepted(_)) && !seen.contains(asked.label.as_str()) {
             found.wrong(Wrong::Lost, || format!("{} was accepted and is not there", asked.label));
@@ -412,7 +415,9 @@ fn outcomes(evidence: &Evidence, worked: &BTreeSet<Key>, found: &mut Findings) {
         let stands = witness.is_some_and(|witness| witness.after.contains(&key.1));
         let gone_by_us = worked.contains(&key);
         let others = told.get(&key).unwrap_or(&empty);
-        let leader = (item.deletion, item.same_as.unwrap_or(item.index));
+        let mut leader = (item.deletion, item.same_as.unwrap_or(item.index));
+        // It may be served for another deletion too.
+        leader = evidence.journal.coalesced.get(&leader).copied().unwrap_or(leader);
         let why = match outcome {
             "deleted" if key.2 == Scope::Whole && stands => Some("it stands"),
             "deleted" if !item.inferred && !gone_by_us => Some("no delete of it worked"),

@@ -1,8 +1,9 @@
 //! A careful client, and what it knows.
 //!
-//! It sends each request under a label of its own until it has an answer. When a
-//! connection breaks it does not know what became of the request: it waits for the
-//! next process, looks for the label, and asks again only if the label is not there.
+//! It sends each request under a label of its own, which is its key too, until it has
+//! an answer. When a connection breaks it does not know what became of the request:
+//! it waits for the next process, looks for the label, and sends the same again. What
+//! it gets must be what it saw: the same deletion back, or a new one if there was none.
 //! On the way it looks at what it was promised, so that the checker can tell later
 //! whether anything that was shown as over has changed.
 
@@ -25,22 +26,24 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What became of a request, as far as the client was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// 2xx, or found under its label.
+    /// There is a deletion of it.
     Accepted(String),
-    /// Any other status.
+    /// Any other answer.
     Refused(u16),
-    /// No whole answer.
+    /// No whole answer yet.
     Unknown,
 }
 
-/// A request that was sent once.
+/// A request under one label, sent until it was answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) label: String,
     pub(crate) targets: Vec<Target>,
     pub(crate) fate: Fate,
-    /// No answer came; the fate is what the next process showed.
-    pub(crate) looked_up: bool,
+    /// How often it was sent and no whole answer came.
+    pub(crate) unanswered: u32,
+    /// The answer was to a repeat of what had been accepted before.
+    pub(crate) replayed: bool,
 }
 
 /// An item of a deletion, as the API shows it.
@@ -78,9 +81,23 @@ pub(crate) struct Client {
 }
 
 /// The one way by which requests go in. All else of a run does not care how.
-fn upload(address: SocketAddr, label: &str, request: &Request) -> std::io::Result<Answer> {
-    let body = request.body(label).to_string();
-    http::exchange(address, "POST", "/v1/deletions", &[("prefer", "respond-async")], body.as_bytes())
+pub(crate) fn upload(address: SocketAddr, label: &str, request: &Request) -> std::io::Result<Answer> {
+    let (method, path, content, body) = request.parts(label);
+    let headers = [("prefer", "respond-async"), ("idempotency-key", label), ("content-type", content)];
+    let headers = if content.is_empty() { &headers[..2] } else { &headers };
+    http::exchange(address, method, &path, headers, &body)
+}
+
+/// The deletion that an answer is about.
+pub(crate) fn deletion(answer: &Answer) -> Option<String> {
+    answer.location.as_ref()?.strip_prefix("/v1/deletions/").map(str::to_owned)
+}
+
+/// The deletion with a label, if there is one.
+pub(crate) fn find(address: SocketAddr, label: &str) -> std::io::Result<Option<String>> {
+    let list = get(address, "/v1/deletions?page_size=1000")?;
+    let found = list["items"].as_array().unwrap().iter().find(|one| one["reason"] == label);
+    Ok(found.map(|one| one["id"].as_str().unwrap().to_owned()))
 }
 
 fn get(address: SocketAddr, path: &str) -> std::io::Result<Value> {
@@ -118,60 +135,51 @@ impl Client {
         }
     }
 
-    /// Sends a request until it knows what became of it.
+    /// Sends a request until it is answered for good.
     pub(crate) fn submit(&self, request: &Request) -> Fate {
         loop {
             match self.submit_once(request) {
-                Fate::Unknown => {}
                 // It is stopping, or cannot write just now.
                 Fate::Refused(429 | 503 | 507) => std::thread::sleep(PAUSE),
-                known @ (Fate::Accepted(_) | Fate::Refused(_)) => return known,
+                known @ (Fate::Accepted(_) | Fate::Refused(_) | Fate::Unknown) => return known,
             }
         }
     }
 
-    /// Sends a request once; what is not known is looked up at the next process.
+    /// Sends a request under one label, again and again until there is an answer.
     pub(crate) fn submit_once(&self, request: &Request) -> Fate {
-        let (address, process) = self.place(0);
         let number = {
             let mut asked = self.asked.lock().unwrap();
-            let label = format!("request-{}", asked.len());
-            asked.push(Asked {
-                label,
-                targets: request.targets.clone(),
-                fate: Fate::Unknown,
-                looked_up: false,
-            });
+            let (label, targets) = (format!("request-{}", asked.len()), request.targets.clone());
+            asked.push(Asked { label, targets, fate: Fate::Unknown, unanswered: 0, replayed: false });
             asked.len() - 1
         };
         let label = format!("request-{number}");
-        let answer = upload(address, &label, request);
-        let looked_up = answer.is_err();
-        let fate = match answer {
-            Ok(answer) if (200..300).contains(&answer.status) => {
-                Fate::Accepted(answer.json()["id"].as_str().unwrap().to_owned())
+        let mut unanswered = 0;
+        let (mut address, mut process) = self.place(0);
+        let answer = loop {
+            let found = if unanswered > 0 { find(address, &label) } else { Ok(None) };
+            match found.and_then(|found| Ok((found, upload(address, &label, request)?))) {
+                // What an end cut off still has the key, for a moment.
+                Ok((None, Answer { status: 409, .. })) => {
+                    std::thread::sleep(PAUSE);
+                    (address, process) = self.place(0);
+                }
+                Ok((found, answer)) => {
+                    let same = answer.replayed.then(|| deletion(&answer).unwrap());
+                    assert_eq!(same, found, "{label}, sent again, got {answer:?}");
+                    break answer;
+                }
+                Err(_) => {
+                    unanswered += 1;
+                    (address, process) = self.place(process);
+                }
             }
-            Ok(answer) => Fate::Refused(answer.status),
-            Err(_) => self.look_up(&label, process),
         };
+        let fate = deletion(&answer).map_or(Fate::Refused(answer.status), Fate::Accepted);
         let asked = &mut self.asked.lock().unwrap()[number];
-        (asked.fate, asked.looked_up) = (fate.clone(), looked_up);
+        *asked = Asked { fate: fate.clone(), unanswered, replayed: answer.replayed, ..asked.clone() };
         fate
-    }
-
-    fn look_up(&self, label: &str, process: u64) -> Fate {
-        let from = Instant::now();
-        loop {
-            assert!(from.elapsed() < TOO_LONG, "{label} cannot be looked up");
-            let (address, _) = self.place(process);
-            if let Ok(list) = get(address, "/v1/deletions?page_size=1000") {
-                let list = list["items"].as_array().unwrap();
-                let found = list.iter().find(|one| one["reason"] == label);
-                return found
-                    .map_or(Fate::Unknown, |one| Fate::Accepted(one["id"].as_str().unwrap().to_owned()));
-            }
-            std::thread::sleep(PAUSE);
-        }
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {

@@ -12,6 +12,9 @@ pub(crate) const ALIBABA: &str = "a-cn";
 /// The account at Tencent Cloud VOD.
 pub(crate) const TENCENT: &str = "t-intl";
 
+/// The most lines that an upload may have.
+pub(crate) const MOST_LINES: usize = 10_000;
+
 /// Calls a second that an operation may make.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limit {
@@ -53,6 +56,7 @@ pub(crate) fn text(vendors: &Vendors, journal: &Path, pace: Pace) -> String {
          [store]\nurl = \"sqlite://{}\"\n\
          [retry]\ncool_down = \"300ms\"\n\
          [lanes]\nqueue_depth = 100000\n\
+         [intake]\nmax_items = {MOST_LINES}\n\
          [log]\nformat = \"json\"\nlevel = \"warn,vodrm::app=info\"\n",
         journal.display()
     );

@@ -20,12 +20,12 @@ use super::config::{ALIBABA, Pace};
 use super::evidence::{Before, Evidence};
 use super::http;
 use super::kills::slow_down;
-use super::load::{self, Request, Size, Target};
+use super::load::{self, Form, Request, Size, Target};
 use super::process::Process;
 use super::report;
 use super::stage::{Assets, Service, Stage};
 
-const SIZE: Size = Size { items: 5_000, tencent: 1_200, request: load::MOST };
+const SIZE: Size = Size { items: 5_000, tencent: 1_200, request: load::MOST, form: Form::Json, singles: 0 };
 const ASSETS: Assets = Assets { alibaba: 4_500, tencent: 1_600 };
 const PACE: Pace = Pace { alibaba: 36, tencent: 200 };
 /// How long it stays so after the last call: with that, longer than the lanes' longest pause.
@@ -59,7 +59,7 @@ fn use_up(client: &Client) {
     for n in 0..MOST_THAT_FITS {
         let id = |k: usize| format!("dead{:028x}", 1_000_000 + n * load::MOST + k);
         let targets = (0..load::MOST).map(|k| Target::new(ALIBABA, "media", &id(k))).collect();
-        match client.submit_once(&Request { targets, spoiled: false }) {
+        match client.submit_once(&Request { targets, spoiled: false, form: Form::Json }) {
             Fate::Refused(_) => return,
             Fate::Accepted(_) => {}
             Fate::Unknown => panic!("no answer"),

@@ -66,6 +66,7 @@ impl Before {
         let (status, said, _) = service.process.end(Duration::from_secs(25));
         assert_eq!(status.code(), Some(0), "{said}");
         bring();
+        Stage::fsck(&stage.journal_path());
         let witness = |account, vendor: &Vendor, before| Witness {
             account,
             ledger: vendor.ledger(),

@@ -2,7 +2,8 @@
 //!
 //! A client of a few lines that never repeats a request by itself: whether an
 //! answer came, and came whole, is the very thing that is tested. A connection for
-//! each exchange, so that the end of the answer is the end of the stream.
+//! each exchange, so that the end of the answer is the end of the stream. A body may
+//! also be sent in part, for whoever dies while it comes.
 
 use std::io::{Error, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -16,6 +17,10 @@ const MOST_HEADERS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// Where what was asked for is.
+    pub(crate) location: Option<String>,
+    /// It is the answer to an earlier request with the same key.
+    pub(crate) replayed: bool,
     pub(crate) body: Vec<u8>,
 }
 
@@ -34,6 +39,21 @@ pub(crate) fn exchange(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Result<Answer, Error> {
+    let mut stream = begin(address, method, path, headers, body.len())?;
+    stream.write_all(body)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    read(&answer).ok_or_else(|| Error::new(ErrorKind::UnexpectedEof, "no whole answer"))
+}
+
+/// All of a request but its body, of so many bytes. What is sent leaves at once.
+pub(crate) fn begin(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    length: usize,
+) -> Result<TcpStream, Error> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -42,16 +62,12 @@ pub(crate) fn exchange(
     for (name, value) in headers {
         request.extend([name, ": ", value, "\r\n"]);
     }
-    if !body.is_empty() {
+    if length > 0 && !headers.iter().any(|(name, _)| *name == "content-type") {
         request += "content-type: application/json\r\n";
     }
-    request.extend(["content-length: ", &body.len().to_string(), "\r\n\r\n"]);
-    let mut bytes = request.into_bytes();
-    bytes.extend_from_slice(body);
-    stream.write_all(&bytes)?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    read(&answer).ok_or_else(|| Error::new(ErrorKind::UnexpectedEof, "no whole answer"))
+    request.extend(["content-length: ", &length.to_string(), "\r\n\r\n"]);
+    stream.write_all(request.as_bytes())?;
+    Ok(stream)
 }
 
 /// The answer, if all of it is there.
@@ -60,9 +76,17 @@ fn read(bytes: &[u8]) -> Option<Answer> {
     let mut head = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(end) = head.parse(bytes).ok()? else { return None };
     let body = bytes.get(end..)?.to_vec();
-    let length = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"))?;
-    let length: usize = std::str::from_utf8(length.value).ok()?.parse().ok()?;
-    (body.len() == length).then_some(Answer { status: head.code?, body })
+    let header = |name: &str| {
+        let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok()
+    };
+    let length: usize = header("content-length")?.parse().ok()?;
+    (body.len() == length).then_some(Answer {
+        status: head.code?,
+        location: header("location").map(str::to_owned),
+        replayed: header("idempotency-replayed") == Some("true"),
+        body,
+    })
 }
 
 #[test]

@@ -1,20 +1,29 @@
 //! The journal's file, read with statements of our own.
 //!
-//! Written from `src/journal/sqlite/schema.sql` and from nothing else, and all in
+//! Written from `src/journal/sqlite/*.sql` and from nothing else, and all in
 //! this file, so that a new column is a change here alone. The file is opened
 //! read-only, beside the service or after its end. What the rows must say is not
 //! known here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row};
 
 const DELETIONS: &str = "SELECT seq, id, reason, created_at, finished_at IS NOT NULL, total, ended, \
-    deleted, absent, refused, busy, failed, unknown, canceled FROM deletions ORDER BY seq";
+    deleted, absent, refused, busy, failed, unknown, canceled FROM deletions WHERE state NOT IN (0, 5) ORDER BY seq";
 const ITEMS: &str = "SELECT i.deletion, i.idx, w.text, i.kind, i.name, i.outcome, i.inferred, i.same_as, \
-    i.lease_until IS NOT NULL FROM items i JOIN words w ON w.id = i.account ORDER BY i.deletion, i.idx";
+    i.lease_until IS NOT NULL FROM items i JOIN words w ON w.id = i.account \
+    WHERE i.deletion NOT IN (SELECT seq FROM deletions WHERE state IN (0, 5)) ORDER BY i.deletion, i.idx";
+/// Uploads that came in half, of which something was sent or that somebody still waits for.
+const HALVES: &str = "SELECT coalesce(d.reason, '') || ' state ' || d.state || ' started ' || \
+    coalesce(d.started_at, 'never') || ' calls ' || (SELECT coalesce(sum(calls), 0) FROM items \
+    WHERE deletion = d.seq) FROM deletions d WHERE d.state = 0 OR d.state = 5 AND (d.started_at IS NOT NULL \
+    OR EXISTS (SELECT 1 FROM items i WHERE i.deletion = d.seq AND \
+    (i.calls > 0 OR i.generation > 0 OR i.lease_until IS NOT NULL)))";
+/// Items that were served by what was sent for another deletion, and by which item of it.
+const COALESCED: &str = "SELECT deletion, idx, with_deletion, with_idx FROM coalesced";
 /// Items of which a call is on record that may have had an effect without a word.
 const DOUBTFUL: &str = "SELECT c.deletion, c.idx FROM \
     (SELECT deletion, idx, call FROM attempts UNION ALL SELECT deletion, idx, call FROM items) c \
@@ -22,12 +31,14 @@ const DOUBTFUL: &str = "SELECT c.deletion, c.idx FROM \
 /// Items that ended without an answer or without success, with all that is known of them, for people.
 const UNSETTLED: &str = "SELECT i.kind, i.outcome, i.deletion || '.' || i.idx || ' ' || i.name || \
     ' error ' || coalesce(i.error, '') || ' tries ' || i.tries || \
-    ' progress ' || coalesce(i.progress, '') || ' calls ' || (SELECT group_concat( \
+    ' progress ' || coalesce(i.progress, '') || ' calls ' || (SELECT coalesce(group_concat( \
     w.text || ' phase ' || c.phase || ' at ' || c.started_at || ' class ' || c.class || ' ' || \
-    coalesce(c.vendor_code, ''), '; ') FROM (SELECT call FROM attempts a \
+    coalesce(c.vendor_code, ''), '; '), 'none') FROM (SELECT call FROM attempts a \
     WHERE a.deletion = i.deletion AND a.idx = i.idx UNION ALL SELECT i.call) a \
     JOIN calls c ON c.id = a.call JOIN words w ON w.id = c.operation) \
     FROM items i WHERE i.outcome IN (3, 4, 5)";
+const STAGED: &str =
+    "SELECT count(*) FROM items WHERE deletion IN (SELECT seq FROM deletions WHERE state = 0)";
 const LEFT_SENDING: &str = "SELECT count(*) FROM items WHERE lease_until IS NOT NULL";
 const AMBIGUOUS_CALLS: &str = "SELECT count(*) FROM calls WHERE class = 2";
 
@@ -35,7 +46,8 @@ const AMBIGUOUS_CALLS: &str = "SELECT count(*) FROM calls WHERE class = 2";
 pub(crate) const OUTCOMES: [&str; 7] =
     ["deleted", "absent", "refused", "busy", "failed", "unknown", "canceled"];
 /// What the numbers in `items.kind` mean.
-const KINDS: [&str; 6] = ["media", "source", "renditions", "snapshots", "image", "attached_media"];
+const KINDS: [&str; 7] =
+    ["media", "source", "renditions", "snapshots", "image", "attached_media", "unreadable"];
 
 #[derive(Debug, Clone)]
 pub(crate) struct Deletion {
@@ -70,18 +82,12 @@ pub(crate) struct Journal {
     pub(crate) items: Vec<Item>,
     /// Deletion and index of items with an unanswered call.
     pub(crate) doubtful: BTreeSet<(i64, u32)>,
-    /// Items that are busy, failed or unknown.
-    pub(crate) unsettled: Vec<Unsettled>,
-}
-
-/// An item that is busy, failed or unknown.
-#[derive(Debug, Clone)]
-pub(crate) struct Unsettled {
-    pub(crate) kind: &'static str,
-    pub(crate) outcome: &'static str,
-    /// Its calls and all else, for people.
-    #[expect(dead_code, reason = "it is printed with the whole")]
-    pub(crate) told: String,
+    /// By an item that was served by what was sent for another deletion: the item it was sent for.
+    pub(crate) coalesced: BTreeMap<(i64, u32), (i64, u32)>,
+    /// Uploads that came in half and are not merely to be removed.
+    pub(crate) halves: Vec<String>,
+    /// Items that are busy, failed or unknown, with their calls and all else, for people.
+    pub(crate) unsettled: Vec<String>,
 }
 
 fn open(path: &Path) -> Connection {
@@ -108,8 +114,15 @@ pub(crate) fn read(path: &Path) -> Journal {
         deletions: rows(&connection, DELETIONS, deletion),
         items: rows(&connection, ITEMS, item),
         doubtful: rows(&connection, DOUBTFUL, |row| Ok((row.get(0)?, row.get(1)?))).into_iter().collect(),
+        coalesced: rows(&connection, COALESCED, |row| {
+            Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?)))
+        })
+        .into_iter()
+        .collect(),
+        halves: rows(&connection, HALVES, |row| row.get(0)),
         unsettled: rows(&connection, UNSETTLED, |row| {
-            Ok(Unsettled { kind: kind(row.get(0)?), outcome: outcome(row.get(1)?), told: row.get(2)? })
+            let (kind, outcome, told) = (kind(row.get(0)?), outcome(row.get(1)?), row.get::<_, String>(2)?);
+            Ok(format!("{kind} {outcome}: {told}"))
         }),
     }
 }
@@ -151,6 +164,11 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         same_as: row.get(7)?,
         sending: row.get(8)?,
     })
+}
+
+/// Lines on disk of uploads that are not whole.
+pub(crate) fn staged(path: &Path) -> u64 {
+    number(&open(path), STAGED)
 }
 
 /// What an end in good order must not leave: items `sending`, calls without an answer.

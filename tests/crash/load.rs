@@ -2,15 +2,17 @@
 //!
 //! Mostly whole assets of both vendors; some sources, some ids that are not there,
 //! some duplicates, some kinds that a vendor does not know, and requests that must
-//! be refused as a whole although everything they name stands. Each request bears
-//! a label of its own as its reason, by which it is found again in the journal.
+//! be refused as a whole although everything they name stands. Lists come as JSON or
+//! as uploads; in between single assets, of which lists name every second one too.
+//! Each request bears a label of its own as its reason, by which it is found again in
+//! the journal, and the same as its key.
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use super::config::{ALIBABA, TENCENT};
+use super::config::{ALIBABA, MOST_LINES, TENCENT};
 use super::stage::Vendors;
 
 /// The most that a JSON request takes.
@@ -40,21 +42,56 @@ impl Target {
     }
 }
 
+/// How a request goes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A list in one JSON body.
+    Json,
+    /// A list as an upload, one target a line.
+    Lines,
+    /// A single asset, by the URL.
+    Single,
+}
+
 /// One request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) targets: Vec<Target>,
     /// Makes the whole request one that must be refused.
     pub(crate) spoiled: bool,
+    pub(crate) form: Form,
 }
 
 impl Request {
-    pub(crate) fn body(&self, label: &str) -> Value {
+    /// Method, path, content type and body.
+    pub(crate) fn parts(&self, label: &str) -> (&'static str, String, &'static str, Vec<u8>) {
         let mut targets: Vec<Value> = self.targets.iter().map(Target::json).collect();
-        if self.spoiled {
-            targets.push(json!({"kind": "media", "account": ALIBABA, "id": "not an id"}));
+        match self.form {
+            Form::Json => {
+                if self.spoiled {
+                    targets.push(json!({"kind": "media", "account": ALIBABA, "id": "not an id"}));
+                }
+                let body = json!({"reason": label, "targets": targets}).to_string();
+                ("POST", "/v1/deletions".to_owned(), "application/json", body.into_bytes())
+            }
+            Form::Lines => {
+                let mut body = String::new();
+                for target in &targets {
+                    body.extend([&target.to_string(), "\n"]);
+                }
+                if self.spoiled {
+                    // One line too many, and all before it are on disk by then.
+                    body += &"x\n".repeat(MOST_LINES + 1 - targets.len());
+                }
+                let path = format!("/v1/deletions?reason={label}");
+                ("POST", path, "application/x-ndjson", body.into_bytes())
+            }
+            Form::Single => {
+                let Target { account, id, .. } = &self.targets[0];
+                let path = format!("/v1/accounts/{account}/media/{id}?reason={label}");
+                ("DELETE", path, "", Vec::new())
+            }
         }
-        json!({"reason": label, "targets": targets})
     }
 }
 
@@ -65,8 +102,12 @@ pub(crate) struct Size {
     pub(crate) items: usize,
     /// Of these at the second vendor, whose calls carry one each.
     pub(crate) tencent: usize,
-    /// Targets in a request.
+    /// Targets in a list.
     pub(crate) request: usize,
+    /// How lists go in.
+    pub(crate) form: Form,
+    /// Single assets in between.
+    pub(crate) singles: usize,
 }
 
 /// The requests of a run. Everything they name was found standing, but for what is meant to be missing.
@@ -103,16 +144,27 @@ pub(crate) fn requests(vendors: &Vendors, size: Size, seed: u64) -> Vec<Request>
                     (chance.random_range(0..targets.len()), chance.random_range(0..targets.len()));
                 targets[to] = targets[from].clone();
             }
-            Request { targets, spoiled: false }
+            Request { targets, spoiled: false, form: size.form }
         })
         .collect();
     // Bystanders: whoever deletes them has deleted what was refused.
     let mut bystanders = |account: &str, ids: &mut dyn Iterator<Item = String>| {
         let targets = ids.take(20).map(|id| Target::new(account, "media", &id)).collect();
         let place = chance.random_range(0..=requests.len());
-        requests.insert(place, Request { targets, spoiled: true });
+        requests.insert(place, Request { targets, spoiled: true, form: size.form });
     };
     bystanders(ALIBABA, &mut of_a);
     bystanders(TENCENT, &mut of_t);
+    let whole: Vec<Target> = targets.into_iter().filter(|target| target.kind == "media").collect();
+    for n in 0..size.singles {
+        let target = match n % 4 {
+            0 => Target::new(ALIBABA, "media", &of_a.next().unwrap()),
+            1 => Target::new(TENCENT, "media", &of_t.next().unwrap()),
+            _ => whole[chance.random_range(0..whole.len())].clone(),
+        };
+        // Not the first: with a list there is something to die in.
+        let place = chance.random_range(1..=requests.len());
+        requests.insert(place, Request { targets: vec![target], spoiled: false, form: Form::Single });
+    }
     requests
 }

@@ -22,6 +22,7 @@ mod stage;
 
 mod disk;
 mod drains;
+mod halves;
 mod kills;
 mod planted;
 mod points;

@@ -15,10 +15,10 @@ use super::config::Pace;
 use super::evidence::{Before, Evidence};
 use super::http;
 use super::journal::Item;
-use super::load::{self, Size};
+use super::load::{self, Form, Size};
 use super::stage::{Assets, Effect, LedgerRow, Stage};
 
-const SIZE: Size = Size { items: 400, tencent: 150, request: 200 };
+const SIZE: Size = Size { items: 400, tencent: 150, request: 200, form: Form::Lines, singles: 8 };
 const ASSETS: Assets = Assets { alibaba: 400, tencent: 300 };
 const PACE: Pace = Pace { alibaba: 40, tencent: 400 };
 
@@ -191,6 +191,9 @@ const PLANTS: &[Plant] = &[
     ("a call before the commit", Wrong::Early, |evidence| {
         let row = effective(evidence);
         row.time -= Duration::from_secs(5);
+    }),
+    ("half an upload that was begun to be sent", Wrong::Early, |evidence| {
+        evidence.journal.halves.push("state 5 calls 1".to_owned());
     }),
     ("a nonce twice", Wrong::Nonce, |evidence| {
         let nonce = ledger(evidence)[0].nonce.clone();

@@ -23,14 +23,16 @@ pub(crate) fn figures(evidence: &Evidence, found: &Findings, seed: u64, took: Du
             .into()
     };
     let with = |wanted: fn(&Fate) -> bool| evidence.asked.iter().filter(|asked| wanted(&asked.fate)).count();
+    let unanswered = evidence.asked.iter().filter(|asked| asked.unanswered > 0);
     json!({
         "seed": seed,
         "deaths": evidence.deaths,
         "requests": {
             "accepted": with(|fate| matches!(fate, Fate::Accepted(_))),
             "refused": with(|fate| matches!(fate, Fate::Refused(_))),
-            "gone": with(|fate| matches!(fate, Fate::Unknown)),
-            "unanswered": evidence.asked.iter().filter(|asked| asked.looked_up).count(),
+            "unanswered": unanswered.clone().map(|asked| asked.unanswered).sum::<u32>(),
+            "repeated": unanswered.clone().count(),
+            "replayed": unanswered.filter(|asked| asked.replayed).count(),
         },
         "items": found.items,
         "outcomes": found.outcomes,

@@ -188,6 +188,15 @@ impl Stage {
         Service { process: Process::start(&mut command) }
     }
 
+    /// Whether a journal keeps its own rules, by the tool for that.
+    pub(crate) fn fsck(journal: &Path) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vodrm"));
+        let checked = command.env_clear().arg("fsck").arg(journal).output().unwrap();
+        let (said, faults) =
+            (String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
+        assert_eq!(checked.status.code(), Some(0), "fsck: {said}{faults}");
+    }
+
     /// The service as it is.
     pub(crate) fn serve(&self) -> Service {
         self.serve_by(&[], None)

@@ -182,13 +182,15 @@ pub(super) const RULES: [Rule; 27] = [
     (
         "behind",
         "SELECT i.deletion, i.idx, 'it waits for item ' || i.behind || ', which has ended or is not there' \
-         FROM items i INDEXED BY items_behind LEFT JOIN items e ON e.deletion = i.deletion AND e.idx = i.behind \
+         FROM items i INDEXED BY items_behind JOIN deletions d ON d.seq = i.deletion AND d.state <> 5 \
+         LEFT JOIN items e ON e.deletion = i.deletion AND e.idx = i.behind \
          WHERE i.behind >= 0 AND (e.idx IS NULL OR e.outcome IS NOT NULL OR e.idx >= i.idx)",
     ),
     (
         "followers",
         "SELECT i.deletion, i.idx, 'it is a duplicate of item ' || i.same_as || \
          ', which is not there, another target, a duplicate itself, or not what it waits for' FROM items i \
+         JOIN deletions d ON d.seq = i.deletion AND d.state <> 5 \
          LEFT JOIN items e ON e.deletion = i.deletion AND e.idx = i.same_as WHERE i.same_as IS NOT NULL \
          AND (e.idx IS NULL OR e.same_as IS NOT NULL OR e.idx >= i.idx \
          OR (i.account, i.form, i.name, i.kind) IS NOT (e.account, e.form, e.name, e.kind) \

@@ -13,7 +13,7 @@ use super::*;
 use crate::journal::contract::{self, Bench, account, deletion, item, sent, waiting};
 use crate::journal::{Once, Reopen, Start};
 use crate::types::clock::SystemClock;
-use crate::types::deletion::Digest;
+use crate::types::deletion::{Digest, IfAbsent};
 use crate::types::lifecycle::{DeletionState, PauseCode, Verb};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 
@@ -149,6 +149,27 @@ async fn a_finding_names_deletion_and_item() {
     let findings = fsck(&kept).unwrap().findings;
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!((findings[0].deletion.as_ref(), findings[0].item), (Some(&id), Some(5)));
+}
+
+#[tokio::test]
+async fn what_is_being_removed_has_no_rules_of_its_own() {
+    let file = OneFile::new();
+    let path = file.path();
+    let bench = Bench::on(Box::new(file)).await;
+    let upload = crate::journal::NewUpload {
+        id: DeletionId::new(),
+        requested_by: "ops".to_owned(),
+        reason: None,
+        if_absent: IfAbsent::Ok,
+        key: None,
+    };
+    let Begun::Receiving(seq) = bench.journal.begin(upload).await.unwrap() else { panic!() };
+    bench.journal.stage(seq, 0, vec![waiting("v1"), waiting("w2"), waiting("v1")]).await.unwrap();
+    bench.journal.discard(seq).await.unwrap();
+    // The duplicate outlives what it waits for.
+    assert_eq!(bench.journal.clean(bench.now(), 1).await, Ok(true));
+    let report = fsck(&path).unwrap();
+    assert_eq!((report.findings, report.items), (vec![], 2));
 }
 
 #[tokio::test]

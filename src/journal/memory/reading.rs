@@ -79,7 +79,7 @@ impl State {
             state,
             ending: done.as_ref().map(|(ending, ..)| ending.clone()),
             outcome_seq: done.as_ref().map(|(_, place, _)| *place),
-            progress: item.progress.clone(),
+            progress: self.source(key).and_then(|source| source.progress.clone()),
             attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
             last_call: attempts.last().map(|call| (call.lane.operation.clone(), call.request_id.clone())),
             finished_at: done.map(|(.., at)| at),

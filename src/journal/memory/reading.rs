@@ -166,7 +166,7 @@ impl State {
         let lanes: BTreeSet<LaneId> =
             own.items.iter().filter(|item| item.due().is_some()).filter_map(Item::lane).collect();
         let share = |lane: LaneId| {
-            let running = || self.deletions.values().filter(|d| d.state.sends() && waits_in(d, &lane) > 0);
+            let running = || self.deletions.values().filter(|d| d.hands_out() && waits_in(d, &lane) > 0);
             let callers: BTreeSet<&String> = running().map(|deletion| &deletion.requested_by).collect();
             let siblings = running().filter(|deletion| deletion.requested_by == own.requested_by).count();
             LaneShare {

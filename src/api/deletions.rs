@@ -1,49 +1,55 @@
-//! Deletions over HTTP: accept many, look at one, list, the receipt of an item.
+//! Deletions over HTTP: accept many, look at one, list.
 //!
 //! Handlers parse, submit or read, and answer. They learn outcomes from the
 //! journal, woken by `dispatch`, so that it does not matter who did the work.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header::{LOCATION, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use std::time::Duration;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 
+use super::answer::{Beside, answer, describe, summary, visible, wait};
 use super::auth::Who;
+use super::body::{self, Form};
 use super::docs::{ReadProblems, SubmitProblems};
+use super::idempotency::Fingerprint;
+use super::intake::{self, Incoming, Received};
 use super::problem::Problem;
-use super::request::{self, Patience, Query};
+use super::request::{self, Query};
 use super::request_schema::NewDeletionBody;
-use super::response::{DeletionBody, DeletionPage, ItemBody, ItemPage, ReceiptBody, page};
-use super::{Api, body, paging};
+use super::response::{DeletionBody, DeletionPage, page};
+use super::{Api, paging};
 use crate::dispatch::submit::{Accepted, Request};
-use crate::dispatch::wake::Watch;
 use crate::guard::caller::Scope;
-use crate::journal::{DeletionFilter, DeletionRow, ItemFilter, ItemRow, Receipt};
-use crate::types::deletion::{DeletionId, ItemKey, ItemState};
+use crate::journal::DeletionFilter;
 use crate::types::lifecycle::DeletionState;
-use crate::types::outcome::Outcome;
-use crate::types::target::{AccountId, Target};
-
-/// Most items that stand inside a deletion.
-pub const MAX_INLINE_ITEMS: u64 = 1_000;
-/// When to look again at work that goes on.
-pub const LOOK_AGAIN_S: u64 = 2;
+use crate::types::target::AccountId;
 
 /// Delete many: accepted as a whole or not at all.
 ///
 /// Accounts and vendors may be mixed. Equal targets are sent once and every position is
 /// answered; different targets on one asset run one after another, in order. The answer waits up
 /// to 10 s for the outcome, or as `Prefer` says; the work goes on whether or not anybody waits.
+///
+/// Longer lists are uploaded as `application/x-ndjson` (a target a line) or `text/plain` (an id a
+/// line; blank lines and lines that begin with `#` are skipped), up to 1,000,000 items and 512 MiB.
+/// A line that cannot be read is one refused item with its line number, and the rest goes on; an
+/// upload that breaks off leaves nothing behind. Uploads do not wait for the outcome unless
+/// `Prefer: wait=N` asks for it. The query parameters are for uploads only.
 #[utoipa::path(
     post,
     path = "/v1/deletions",
     tag = "deletions",
     operation_id = "createDeletion",
-    params(super::docs::PreferHeader),
-    request_body(content = NewDeletionBody, content_type = "application/json"),
+    params(super::docs::UploadParams, super::docs::PreferHeader, super::docs::KeyHeader),
+    request_body(content(
+        (NewDeletionBody = "application/json"),
+        (String = "application/x-ndjson"),
+        (String = "text/plain")
+    )),
     responses(
         (status = 200, description = "Finished; every item is ok", body = DeletionBody,
             headers(("Location" = String, description = "The deletion"))),
@@ -62,169 +68,57 @@ pub async fn create(
     body: Body,
 ) -> Result<Response, Problem> {
     who.has(Scope::Delete)?;
-    Query::parse(query.as_deref())?.end()?;
-    request::refuse_unserved_headers(&headers)?;
-    let patience = request::prefer(&headers);
-    let text = body::read_json(&headers, body, api.body_limits).await?;
-    let sees = |account: &AccountId| who.0.sees(account) && api.dispatch.has_account(account);
-    let asked = request::deletion(&text, &sees)?;
-    let accepted = api
-        .dispatch
-        .submit(Request {
-            requested_by: who.0.name.clone(),
-            reason: asked.reason,
-            if_absent: asked.if_absent,
-            wanted: asked.wanted,
-            waits: !patience.is_async,
-            once: None,
-        })
-        .await?;
-    let Accepted { id, mut watch, finished, .. } = accepted;
+    let form = Form::of(&headers)?;
+    let mut patience = request::prefer(&headers);
+    let sum = Fingerprint::of(&["POST /v1/deletions", form.as_str(), query.as_deref().unwrap_or_default()]);
+    let key = api.key_rules.key(&headers)?.map(|key| (key, sum));
+    let received = match form {
+        Form::Json => {
+            Query::parse(query.as_deref())?.end()?;
+            let text = body::read_json(&headers, body, api.body_limits).await?;
+            Received::New(submit(&api, &who, &text, key, patience.is_async).await?)
+        }
+        Form::Ndjson | Form::Text => {
+            patience = patience.of_upload();
+            let incoming = Incoming { who: &who, form, query: query.as_deref(), headers: &headers, key };
+            intake::receive(&api, incoming, body).await?
+        }
+    };
+    let (id, mut watch, finished, replayed) = match received {
+        Received::New(Accepted { id, watch, finished, replayed, .. }) => (id, watch, finished, replayed),
+        Received::Known(id) => (id.clone(), api.dispatch.subscribe(&id), false, true),
+    };
     // Behind a blocked lane the answer comes at once, with a warning that says so.
     let time = if finished { Duration::ZERO } else { patience.wait };
     let row = wait(&api, &id, &mut watch, time, true).await?;
     let body = describe(&api, &row).await?;
-    let status = match (row.state, body.ok) {
-        (DeletionState::Finished, Some(true)) => StatusCode::OK,
-        (DeletionState::Finished, _) => StatusCode::MULTI_STATUS,
-        (_, _) => StatusCode::ACCEPTED,
+    let status = match body.ok {
+        Some(true) => StatusCode::OK,
+        Some(false) => StatusCode::MULTI_STATUS,
+        None => StatusCode::ACCEPTED,
     };
-    Ok(answer(status, &id, &patience, Json(body)))
+    Ok(answer(status, &Beside { id: &id, patience: Some(&patience), replayed }, Json(body)))
 }
 
-/// Waits until a deletion has ended, the time is up, or waiting longer is pointless.
-///
-/// `until_blocked`: it is pointless once a lane that holds up an item is blocked.
-async fn wait(
+/// A JSON body becomes a deletion.
+async fn submit(
     api: &Api,
-    id: &DeletionId,
-    watch: &mut Watch,
-    time: Duration,
-    until_blocked: bool,
-) -> Result<DeletionRow, Problem> {
-    let time_is_up = tokio::time::sleep(time);
-    tokio::pin!(time_is_up);
-    loop {
-        // Subscribed before looking: an end between the two wakes us.
-        let row = read(api, id).await?;
-        let is_over = row.state == DeletionState::Finished || time.is_zero();
-        if is_over || (until_blocked && !blocked(api, &row).await?.is_empty()) {
-            return Ok(row);
-        }
-        tokio::select! {
-            () = watch.woken() => {}
-            () = &mut time_is_up => return read(api, id).await,
-            // The work goes on after the next start; the caller should not wait for that.
-            () = api.dispatch.stopping() => return read(api, id).await,
-        }
-    }
-}
-
-async fn read(api: &Api, id: &DeletionId) -> Result<DeletionRow, Problem> {
-    let row = api.dispatch.journal().deletion(id).await?;
-    row.ok_or_else(|| Problem::not_found("there is no such deletion"))
-}
-
-/// Waiting items that are looked at to tell what holds a deletion up.
-const WAITING_SAMPLE: usize = 100;
-
-/// The accounts whose blocked lanes hold up items of this deletion, as far as its first waiting items tell.
-async fn blocked(api: &Api, row: &DeletionRow) -> Result<Vec<(AccountId, &'static str)>, Problem> {
-    let may_hold = |account: &AccountId| api.dispatch.blocked(account).is_some();
-    if row.state == DeletionState::Finished || !row.accounts.iter().any(may_hold) {
-        return Ok(Vec::new());
-    }
-    let waiting = ItemFilter { state: Some(ItemState::Pending), ..ItemFilter::default() };
-    let waiting = api.dispatch.journal().items(row.seq, waiting, WAITING_SAMPLE).await?;
-    let mut accounts: Vec<(AccountId, &'static str)> = Vec::new();
-    for target in waiting.iter().filter_map(|item| Some(&item.wanted.as_ref()?.target)) {
-        if let Some(reason) = api.dispatch.holds_up(target)
-            && accounts.iter().all(|(known, _)| *known != target.account)
-        {
-            accounts.push((target.account.clone(), reason.as_str()));
-        }
-    }
-    Ok(accounts)
-}
-
-async fn describe(api: &Api, row: &DeletionRow) -> Result<DeletionBody, Problem> {
-    let items = if row.counts.total <= MAX_INLINE_ITEMS {
-        let most = usize::try_from(MAX_INLINE_ITEMS).unwrap_or(usize::MAX);
-        Some(api.dispatch.journal().items(row.seq, ItemFilter::default(), most).await?)
-    } else {
-        None
+    who: &Who,
+    text: &[u8],
+    key: Option<(String, Fingerprint)>,
+    is_async: bool,
+) -> Result<Accepted, Problem> {
+    let sees = |account: &AccountId| who.0.sees(account) && api.dispatch.has_account(account);
+    let asked = request::deletion(text, &sees)?;
+    let request = Request {
+        requested_by: who.0.name.clone(),
+        reason: asked.reason,
+        if_absent: asked.if_absent,
+        wanted: asked.wanted,
+        waits: !is_async,
+        once: key.map(|(key, sum)| api.key_rules.once(key, sum, text)),
     };
-    Ok(DeletionBody::new(row, items.as_deref(), &blocked(api, row).await?))
-}
-
-/// An answer about an accepted deletion, with the headers that tell where and how it goes on.
-pub(super) fn answer(
-    status: StatusCode,
-    id: &DeletionId,
-    patience: &Patience,
-    body: impl IntoResponse,
-) -> Response {
-    let mut response = (status, body).into_response();
-    let headers = response.headers_mut();
-    let mut put = |name: HeaderName, text: String| {
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.insert(name, value);
-        }
-    };
-    put(LOCATION, format!("/v1/deletions/{id}"));
-    if status == StatusCode::ACCEPTED {
-        put(RETRY_AFTER, LOOK_AGAIN_S.to_string());
-    }
-    if let Some(applied) = patience.applied() {
-        put(HeaderName::from_static("preference-applied"), applied);
-    }
-    response
-}
-
-/// Waits for the one item of a single-target DELETE.
-pub(super) async fn wait_for_item(
-    api: &Api,
-    accepted: &mut Accepted,
-    target: &Target,
-    time: Duration,
-) -> Result<ItemRow, Problem> {
-    let time_is_up = tokio::time::sleep(time);
-    tokio::pin!(time_is_up);
-    let mut is_over = accepted.finished || time.is_zero();
-    let mut look_now = is_over || api.dispatch.holds_up(target).is_some();
-    loop {
-        if !look_now {
-            tokio::select! {
-                () = accepted.watch.woken() => {}
-                () = &mut time_is_up => is_over = true,
-                () = api.dispatch.stopping() => is_over = true,
-            }
-        }
-        look_now = false;
-        let rows = api.dispatch.journal().items(accepted.seq, ItemFilter::default(), 1).await?;
-        let Some(row) = rows.into_iter().next() else {
-            return Err(Problem::new("internal", "the journal lost sight of an item it had accepted"));
-        };
-        let is_decided = match row.state {
-            ItemState::Done => true,
-            // Its call is under way and its outcome may still come, whatever closed the gate meanwhile.
-            ItemState::Sending => false,
-            ItemState::Pending => api.dispatch.holds_up(target).is_some(),
-        };
-        if is_over || is_decided {
-            return Ok(row);
-        }
-    }
-}
-
-/// The deletion that a path names, if the caller may see it.
-async fn visible(api: &Api, who: &Who, id: &str) -> Result<DeletionRow, Problem> {
-    who.has(Scope::Read)?;
-    let missing = || Problem::not_found("there is no such deletion");
-    let id = DeletionId::parse(id).ok_or_else(missing)?;
-    let row = read(api, &id).await?;
-    // One that touches an account the caller may not see looks like one that is not there.
-    if row.accounts.iter().all(|account| who.0.sees(account)) { Ok(row) } else { Err(missing()) }
+    Ok(api.dispatch.submit(request).await?)
 }
 
 /// One deletion: state, counts and, up to 1,000, its items. 200 whatever the outcome.
@@ -250,7 +144,7 @@ pub async fn show(
         crate::types::duration::parse(text).ok().filter(|time| *time <= request::MAX_WAIT)
     })?;
     query.end()?;
-    let mut row = visible(&api, &who, &id).await?;
+    let mut row = visible(&api, &who, &id, Scope::Read).await?;
     if let Some(time) = time {
         let mut watch = api.dispatch.subscribe(&row.id);
         // A block does not end it: whoever polls would only come back at once.
@@ -289,7 +183,7 @@ pub async fn list(
         visible: (!who.0.sees_all())
             .then(|| api.dispatch.account_ids().into_iter().filter(|account| who.0.sees(account)).collect()),
         account: query.read("account", "an account's name", |text| AccountId::parse(text).ok())?,
-        state: query.read("state", "running or finished", DeletionState::parse)?,
+        state: query.read("state", "running, paused, finished or canceled", DeletionState::parse)?,
         requested_by: query.one("requested_by")?,
         since: query.read("since", "a time such as 2026-11-20T00:00:00Z", time)?,
         until: query.read("until", "a time such as 2026-11-20T00:00:00Z", time)?,
@@ -300,107 +194,7 @@ pub async fn list(
     let (rows, next_page_token) = page(rows, size, |row| paging::write(row.seq));
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
-        items.push(DeletionBody::new(row, None, &blocked(&api, row).await?));
+        items.push(summary(&api, row).await?);
     }
     Ok(Json(DeletionPage { items, next_page_token }))
-}
-
-/// Items of one deletion, by position.
-#[utoipa::path(
-    get,
-    path = "/v1/deletions/{deletion}/items",
-    tag = "deletions",
-    operation_id = "listItems",
-    params(
-        ("deletion" = String, Path, description = "The deletion's name"),
-        ("outcome" = Option<super::words::OutcomeWord>, Query, description = "Only those with this outcome"),
-        ("state" = Option<super::words::ItemStateWord>, Query, description = "Only those in this state"),
-        super::docs::PageParams
-    ),
-    responses(
-        (status = 200, description = "A page of items", body = ItemPage),
-        (status = 406, description = "Only JSON is served", body = super::problem::ProblemBody,
-            content_type = "application/problem+json"),
-        ReadProblems
-    )
-)]
-pub async fn items(
-    State(api): State<Api>,
-    who: Who,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Json<ItemPage>, Problem> {
-    let mut query = Query::parse(query.as_deref())?;
-    let size = paging::size(&mut query)?;
-    let filter = ItemFilter {
-        outcome: query.read("outcome", "an outcome", Outcome::parse)?,
-        state: query.read("state", "pending, sending or done", ItemState::parse)?,
-        from: paging::token::<u32>(&mut query)?.unwrap_or_default(),
-    };
-    query.end()?;
-    paging::accepts_json(&headers)?;
-    let deletion = visible(&api, &who, &id).await?;
-    let rows = api.dispatch.journal().items(deletion.seq, filter, size + 1).await?;
-    let (rows, next_page_token) = page(rows, size, |row| paging::write(row.key.index + 1));
-    Ok(Json(ItemPage { items: rows.iter().map(ItemBody::from).collect(), next_page_token }))
-}
-
-/// One item with every vendor call that carried it: the receipt.
-#[utoipa::path(
-    get,
-    path = "/v1/deletions/{deletion}/items/{index}",
-    tag = "deletions",
-    operation_id = "getItem",
-    params(
-        ("deletion" = String, Path, description = "The deletion's name"),
-        ("index" = u32, Path, description = "The item's position, from 0")
-    ),
-    responses((status = 200, description = "The item and its calls", body = ReceiptBody), ReadProblems)
-)]
-pub async fn item(
-    State(api): State<Api>,
-    who: Who,
-    Path((id, index)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<ReceiptBody>, Problem> {
-    Query::parse(query.as_deref())?.end()?;
-    let missing = || Problem::not_found("there is no such item");
-    let index = index.parse::<u32>().map_err(|_| missing())?;
-    let deletion = visible(&api, &who, &id).await?;
-    let key = ItemKey { deletion: deletion.seq, index };
-    let Receipt { item: row, attempts, .. } = api.dispatch.journal().item(key).await?.ok_or_else(missing)?;
-    Ok(Json(ReceiptBody { item: ItemBody::from(&row), calls: attempts.iter().map(Into::into).collect() }))
-}
-
-/// What ever happened to this asset, newest first.
-#[utoipa::path(
-    get,
-    path = "/v1/items",
-    tag = "deletions",
-    operation_id = "findItems",
-    params(
-        ("account" = String, Query, description = "The account"),
-        ("id" = String, Query, min_length = 1, max_length = 2048, description = "The asset's id, reference id or URL, as it was asked for"),
-        super::docs::PageParams
-    ),
-    responses((status = 200, description = "A page of items", body = ItemPage), ReadProblems)
-)]
-pub async fn find(
-    State(api): State<Api>,
-    who: Who,
-    RawQuery(query): RawQuery,
-) -> Result<Json<ItemPage>, Problem> {
-    who.has(Scope::Read)?;
-    let mut query = Query::parse(query.as_deref())?;
-    let size = paging::size(&mut query)?;
-    let needed = |name: &str| Problem::malformed(format!("the query parameter `{name}` is missing"));
-    let account = query.one("account")?.ok_or_else(|| needed("account"))?;
-    let id = query.one("id")?.ok_or_else(|| needed("id"))?;
-    let before = paging::item_token(&mut query)?;
-    query.end()?;
-    let account = who.on(&api, &account, Scope::Read)?;
-    let rows = api.dispatch.journal().items_of(&account, &id, before, size + 1).await?;
-    let (rows, next_page_token) = page(rows, size, |row| paging::write_item(row.key));
-    Ok(Json(ItemPage { items: rows.iter().map(ItemBody::from).collect(), next_page_token }))
 }

@@ -36,12 +36,13 @@ pub const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     servers((url = "/")),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody, super::events::ProgressBody)),
     security((), ("key" = [])),
     modifiers(&Key),
     tags(
         (name = "delete one", description = "One target at a time; the answer is the item"),
         (name = "deletions", description = "Many targets at once; every accepted request is a deletion"),
+        (name = "life cycle", description = "Pause, resume, cancel, retry; and what an operator decides"),
         (name = "accounts", description = "What is configured, what waits, what stands at the vendor"),
         (name = "operations", description = "Health and metrics")
     )
@@ -214,15 +215,26 @@ problem_sets! {
         "malformed", "unauthenticated", "scope", "forbidden", "not_found", "busy", "invalid", "unsupported",
         "internal", "vendor_failed", "blocked", "overloaded", "vendor_timeout",
     ];
+    /// Reads that go on.
+    StreamProblems = &[
+        "malformed", "unauthenticated", "scope", "not_found", "not_acceptable", "too_many_streams", "internal",
+        "overloaded", "journal_unavailable",
+    ];
+    /// Verbs.
+    VerbProblems = &[
+        "malformed", "unauthenticated", "scope", "not_found", "body_too_slow", "wrong_state", "too_large",
+        "unsupported_media_type", "invalid", "internal", "overloaded", "not_ready", "journal_unavailable", "disk_full",
+    ];
     /// `POST /v1/deletions`.
     SubmitProblems = &[
-        "malformed", "unauthenticated", "scope", "body_too_slow", "too_large", "unsupported_media_type", "invalid",
-        "not_served", "queue_full", "internal", "blocked", "overloaded", "not_ready", "journal_unavailable", "disk_full",
+        "malformed", "idempotency_key_required", "unauthenticated", "scope", "body_too_slow", "idempotency_key_busy",
+        "too_large", "unsupported_media_type", "invalid", "not_served", "idempotency_key_reused", "queue_full",
+        "internal", "blocked", "overloaded", "not_ready", "journal_unavailable", "disk_full",
     ];
     /// Single-target DELETEs.
     DeleteProblems = &[
-        "malformed", "unauthenticated", "scope", "forbidden", "not_found", "absent", "busy", "invalid", "unsupported",
-        "not_served", "protected", "queue_full", "internal", "vendor_failed", "blocked", "overloaded", "not_ready",
+        "malformed", "idempotency_key_required", "unauthenticated", "scope", "forbidden", "not_found", "absent", "busy",
+        "canceled", "idempotency_key_busy", "invalid", "unsupported", "idempotency_key_reused", "not_served", "protected", "queue_full", "internal", "vendor_failed", "blocked", "overloaded", "not_ready",
         "journal_unavailable", "unknown", "disk_full",
     ];
 }
@@ -268,6 +280,37 @@ pub struct PreferHeader {
     /// `wait=N` waits up to N seconds (at most 60; 10 if absent); `respond-async` does not wait (RFC 7240).
     #[param(rename = "Prefer", example = "wait=30", nullable = false)]
     pub prefer: Option<String>,
+}
+
+/// Makes a request at most once.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct KeyHeader {
+    /// The same key and the same request give the same deletion back, with `Idempotency-Replayed: true`; kept 24 h by default.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$",
+        nullable = false
+    )]
+    pub idempotency_key: Option<String>,
+}
+
+/// What stands around the lines of an upload; a JSON body has these inside.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UploadParams {
+    /// Uploads: the account of lines that name none. Plain ids need it.
+    #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
+    pub account: Option<String>,
+    /// Plain ids: what of each is to go (`media` if absent). `renditions` and `snapshots` need more than an id.
+    pub kind: Option<super::words::KindWord>,
+    /// Uploads: whether "not found" is ok (the default) or an error.
+    pub if_absent: Option<super::request_schema::IfAbsentWord>,
+    /// Uploads: why; kept with the deletion.
+    #[param(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
+    pub reason: Option<String>,
 }
 
 #[cfg(test)]

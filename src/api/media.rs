@@ -10,11 +10,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
+use super::answer::{Beside, answer, wait_for_item};
 use super::auth::Who;
-use super::deletions::{answer, wait_for_item};
 use super::docs::{DeleteProblems, LookProblems};
+use super::idempotency::Fingerprint;
 use super::problem::{FieldError, Problem};
-use super::request::{self, Query};
+use super::request::{self, Query, query};
 use super::response::{ItemBody, MediaBody};
 use crate::dispatch::submit::{InvalidField, Request, SubmitError};
 use crate::guard::caller::Scope;
@@ -35,32 +36,38 @@ struct Single {
 async fn delete(api: Api, single: Single, what: Reading<What>) -> Result<Response, Problem> {
     let account = single.who.on(&api, &single.account, Scope::Delete)?;
     request::refuse_body(&single.headers)?;
-    request::refuse_unserved_headers(&single.headers)?;
+    let key = api.key_rules.key(&single.headers)?;
     let patience = request::prefer(&single.headers);
-    let mut query = Query::parse(single.query.as_deref())?;
-    let what = what(&mut query)?;
-    let (if_absent, reason) = request::delete_query(&mut query)?;
-    query.end()?;
+    let raw = single.query.as_deref().unwrap_or_default();
+    let mut given = Query::parse(Some(raw))?;
+    let what = what(&mut given)?;
+    let (if_absent, reason) = query::delete_query(&mut given)?;
+    given.end()?;
     let id = media_id(&single.id)?;
     let target = Target { account, name: Name::Id(id), what };
+    let once = key.map(|key| {
+        let parts = ["DELETE", target.kind().as_str(), target.account.as_str(), target.name.as_str(), raw];
+        api.key_rules.once(key, Fingerprint::of(&parts), &[])
+    });
     let request = Request {
         requested_by: single.who.0.name.clone(),
         reason,
         if_absent,
         wanted: vec![Wanted { target: target.clone(), label: None }],
         waits: !patience.is_async,
-        once: None,
+        once,
     };
     let mut accepted = api.dispatch.submit(request).await.map_err(of_one_target)?;
     let row = wait_for_item(&api, &mut accepted, &target, patience.wait).await?;
     let item = ItemBody::from(&row);
+    let beside = Beside { id: &accepted.id, patience: Some(&patience), replayed: accepted.replayed };
     Ok(match item.ok {
-        None => answer(StatusCode::ACCEPTED, &accepted.id, &patience, Json(item)),
-        Some(true) => answer(StatusCode::OK, &accepted.id, &patience, Json(item)),
+        None => answer(StatusCode::ACCEPTED, &beside, Json(item)),
+        Some(true) => answer(StatusCode::OK, &beside, Json(item)),
         Some(false) => {
             let problem = Problem::of_item(item);
             let status = problem.status();
-            answer(status, &accepted.id, &patience, problem)
+            answer(status, &beside, problem)
         }
     })
 }
@@ -84,7 +91,7 @@ fn media_id(text: &str) -> Result<MediaId, Problem> {
     path = "/v1/accounts/{account}/media/{id}",
     tag = "delete one",
     operation_id = "deleteMedia",
-    params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader),
+    params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader, super::docs::KeyHeader),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
         (status = 202, description = "Accepted and still going", body = ItemBody),
@@ -111,7 +118,8 @@ pub async fn delete_media(
         super::docs::AssetPath,
         ("force" = Option<bool>, Query, description = "Also where playback needs it"),
         super::docs::DeleteParams,
-        super::docs::PreferHeader
+        super::docs::PreferHeader,
+        super::docs::KeyHeader
     ),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
@@ -145,7 +153,8 @@ pub async fn delete_source(
         ("family" = Option<super::words::FamilyWord>, Query, description = "The family; without definitions all of it"),
         ("all" = Option<bool>, Query, description = "Every rendition; not beside a selector"),
         super::docs::DeleteParams,
-        super::docs::PreferHeader
+        super::docs::PreferHeader,
+        super::docs::KeyHeader
     ),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
@@ -160,8 +169,8 @@ pub async fn delete_renditions(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    delete(api, Single { who, account, id, query, headers }, |query| {
-        request::renditions_query(query).map(What::Renditions)
+    delete(api, Single { who, account, id, query, headers }, |given| {
+        query::renditions_query(given).map(What::Renditions)
     })
     .await
 }
@@ -177,7 +186,8 @@ pub async fn delete_renditions(
         ("type" = Option<Vec<super::words::SnapshotWord>>, Query, description = "The types; may repeat"),
         ("all" = Option<bool>, Query, description = "Every type; not beside a type"),
         super::docs::DeleteParams,
-        super::docs::PreferHeader
+        super::docs::PreferHeader,
+        super::docs::KeyHeader
     ),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
@@ -192,8 +202,8 @@ pub async fn delete_snapshots(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    delete(api, Single { who, account, id, query, headers }, |query| {
-        request::snapshots_query(query).map(What::Snapshots)
+    delete(api, Single { who, account, id, query, headers }, |given| {
+        query::snapshots_query(given).map(What::Snapshots)
     })
     .await
 }
@@ -204,7 +214,7 @@ pub async fn delete_snapshots(
     path = "/v1/accounts/{account}/images/{id}",
     tag = "delete one",
     operation_id = "deleteImage",
-    params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader),
+    params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader, super::docs::KeyHeader),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
         (status = 202, description = "Accepted and still going", body = ItemBody),
@@ -227,7 +237,7 @@ pub async fn delete_image(
     path = "/v1/accounts/{account}/attached-media/{id}",
     tag = "delete one",
     operation_id = "deleteAttachedMedia",
-    params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader),
+    params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader, super::docs::KeyHeader),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
         (status = 202, description = "Accepted and still going", body = ItemBody),

@@ -32,14 +32,23 @@ pub mod problem;
 /// Who calls.
 pub mod auth;
 
-/// Reads a JSON body within bounds.
+/// Bodies within bounds.
 pub mod body;
+
+/// Which form of an answer the caller likes.
+pub mod accept;
+
+/// One request, one deletion.
+pub mod idempotency;
 
 /// JSON without duplicate keys.
 pub mod json;
 
-/// The only parser of client input.
+/// The only parsers of client input.
 pub mod request;
+
+/// Lists of targets, read as streams.
+pub mod intake;
 
 /// The schema of what callers send.
 pub mod request_schema;
@@ -47,8 +56,26 @@ pub mod request_schema;
 /// Single-target deletes, and what stands there.
 pub mod media;
 
-/// Deletions and items.
+/// Deletions.
 pub mod deletions;
+
+/// Items.
+pub mod items;
+
+/// The life cycle: pause, resume, cancel, retry, settle.
+pub mod actions;
+
+/// A deletion as it happens.
+pub mod events;
+
+/// Waiting for a deletion, and describing it.
+mod answer;
+
+/// Items as a stream.
+mod stream;
+
+/// Seats for answers that are streamed.
+pub mod seats;
 
 /// Accounts and lanes.
 pub mod accounts;
@@ -99,6 +126,12 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Bounds of bodies.
     pub body_limits: body::BodyLimits,
+    /// Bounds of uploads.
+    pub upload_limits: intake::UploadLimits,
+    /// What is asked of callers' keys.
+    pub key_rules: idempotency::KeyRules,
+    /// How many answers are streamed.
+    pub seats: Arc<seats::Seats>,
     /// Requests at work at once, health aside.
     pub max_requests_in_flight: usize,
     /// Operators' pages need no key.
@@ -123,9 +156,15 @@ fn work() -> OpenApiRouter<Api> {
         .routes(routes!(media::delete_attached_media))
         .routes(routes!(deletions::create, deletions::list))
         .routes(routes!(deletions::show))
-        .routes(routes!(deletions::items))
-        .routes(routes!(deletions::item))
-        .routes(routes!(deletions::find))
+        .routes(routes!(events::watch))
+        .routes(routes!(items::list))
+        .routes(routes!(items::show))
+        .routes(routes!(items::find))
+        .routes(routes!(actions::pause))
+        .routes(routes!(actions::resume))
+        .routes(routes!(actions::cancel))
+        .routes(routes!(actions::retry))
+        .routes(routes!(actions::settle))
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::show))
         .routes(routes!(accounts::unblock))

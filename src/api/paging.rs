@@ -1,10 +1,8 @@
-//! Pages: their size, their opaque tokens, and the one form they are served in.
+//! Pages: their size and their opaque tokens.
 //!
 //! A token is the place to go on from, in base64url, so that nobody is tempted to
 //! compute one. One that we did not write is a 400.
 
-use axum::http::HeaderMap;
-use axum::http::header::ACCEPT;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -19,8 +17,13 @@ pub const MAX_SIZE: usize = 1_000;
 
 /// Takes `page_size`.
 pub fn size(query: &mut Query) -> Result<usize, Problem> {
+    Ok(given_size(query)?.unwrap_or(DEFAULT_SIZE))
+}
+
+/// Takes `page_size`, if it is there.
+pub fn given_size(query: &mut Query) -> Result<Option<usize>, Problem> {
     let fits = |text: &str| text.parse().ok().filter(|size| (1..=MAX_SIZE).contains(size));
-    Ok(query.read("page_size", "a number from 1 to 1000", fits)?.unwrap_or(DEFAULT_SIZE))
+    query.read("page_size", "a number from 1 to 1000", fits)
 }
 
 /// Takes `page_token`.
@@ -50,19 +53,6 @@ pub fn write_item(key: ItemKey) -> String {
 
 fn read(token: &str) -> Option<String> {
     String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()
-}
-
-/// Refuses a caller that takes no JSON.
-pub fn accepts_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let mut values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-    let takes = |range: &str| {
-        let essence = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        matches!(essence.as_str(), "*/*" | "application/*" | "application/json" | "")
-    };
-    if values.peek().is_none() || values.any(|value| value.split(',').any(takes)) {
-        return Ok(());
-    }
-    Err(Problem::new("not_acceptable", "items are served as application/json"))
 }
 
 #[cfg(test)]

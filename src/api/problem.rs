@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::request_id::RequestId;
 use super::response::ItemBody;
+use super::words::OutcomeWord;
 use crate::dispatch::ReadError;
 use crate::dispatch::submit::SubmitError;
 use crate::journal;
@@ -26,6 +27,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// The closed list of problem types: code, status, title, and whether the same request may work later.
 pub const CODES: &[(&str, u16, &str, bool)] = &[
     ("malformed", 400, "The request is malformed", false),
+    ("idempotency_key_required", 400, "A delete needs an Idempotency-Key here", false),
     ("unauthenticated", 401, "No valid credentials", false),
     ("scope", 403, "The key does not allow this", false),
     ("forbidden", 403, "The vendor does not allow this account to delete it", false),
@@ -35,13 +37,18 @@ pub const CODES: &[(&str, u16, &str, bool)] = &[
     ("not_acceptable", 406, "The answer cannot be given in an accepted form", false),
     ("body_too_slow", 408, "The body came too slowly", true),
     ("busy", 409, "The vendor's status forbids it now", true),
+    ("wrong_state", 409, "The state does not allow this", false),
+    ("canceled", 409, "It was canceled before it was sent", false),
+    ("idempotency_key_busy", 409, "A request with this key is still being received", true),
     ("too_large", 413, "The request is too large", false),
     ("unsupported_media_type", 415, "The body's type is not supported", false),
     ("invalid", 422, "Some fields are invalid", false),
     ("unsupported", 422, "The account's provider cannot do this", false),
+    ("idempotency_key_reused", 422, "The key was used for another request", false),
     ("not_served", 422, "This part of the contract is not served yet", false),
     ("protected", 423, "The asset is protected", false),
     ("queue_full", 429, "Too many items wait for this account", true),
+    ("too_many_streams", 429, "This caller has too many streams open", true),
     ("internal", 500, "Something went wrong here", true),
     ("vendor_failed", 502, "The vendor failed", true),
     ("blocked", 503, "The account is blocked", true),
@@ -56,6 +63,9 @@ pub const CODES: &[(&str, u16, &str, bool)] = &[
 /// Most fields that one answer names: one for every target of the largest JSON body. More would only
 /// make a hostile body cost more on its way back.
 pub const MAX_ERRORS: usize = 1_000;
+
+/// When to repeat a request whose twin is still being received.
+const KEY_BUSY_S: u64 = 2;
 
 /// A failure on its way to the caller.
 #[derive(Debug, Clone)]
@@ -166,6 +176,7 @@ impl Problem {
     pub fn of_item(item: ItemBody) -> Self {
         let reason = item.error.as_ref().map(|error| error.code);
         let code = match reason {
+            None if item.outcome == Some(OutcomeWord::Canceled) => "canceled",
             Some(Reason::Protected) => "protected",
             Some(Reason::Forbidden) => "forbidden",
             Some(Reason::Unsupported) => "unsupported",
@@ -175,7 +186,8 @@ impl Problem {
             Some(Reason::Absent) => "absent",
             Some(Reason::Throttled | Reason::Unavailable | Reason::VendorError) | None => "vendor_failed",
         };
-        let detail = item.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+        let told = item.error.as_ref().map(|error| error.message.clone());
+        let detail = told.unwrap_or_else(|| "its deletion was canceled; nothing was sent".to_owned());
         Self { item: Some(Box::new(item)), ..Self::new(code, detail) }
     }
 
@@ -231,7 +243,7 @@ impl From<SubmitError> for Problem {
                     .retry_after(retry_after_s)
             }
             SubmitError::KeyReused => Problem::new("idempotency_key_reused", detail),
-            SubmitError::KeyBusy => Problem::new("idempotency_key_busy", detail),
+            SubmitError::KeyBusy => Problem::new("idempotency_key_busy", detail).retry_after(KEY_BUSY_S),
             SubmitError::Stopping => Problem::new("not_ready", detail).retry_after(5),
             SubmitError::Journal(error) => error.into(),
         }

@@ -35,6 +35,41 @@ pub struct NewDeletionBody {
     pub targets: Vec<NewTarget>,
 }
 
+/// What a verb may come with.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Verb)]
+pub struct VerbBody {
+    /// Why; kept with what is done.
+    #[schema(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
+    pub reason: Option<String>,
+}
+
+/// What an operator decides about an `unknown` item.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Decision)]
+pub struct DecisionBody {
+    /// What came of it.
+    pub outcome: DecisionWord,
+    /// How the operator knows; kept with the item.
+    #[schema(min_length = 1, max_length = 500, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    pub reason: String,
+}
+
+/// What an operator can decide.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DecidedOutcome)]
+pub enum DecisionWord {
+    /// It is gone, and this deletion did it.
+    Deleted,
+    /// It was not there.
+    Absent,
+    /// It still stands, or cannot be deleted.
+    Failed,
+}
+
 /// Whether "not found" is ok.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::types::deletion::ItemState;
+use crate::types::lifecycle::DeletionState;
 use crate::types::outcome::Outcome;
 
 /// A kind of target.
@@ -79,6 +80,22 @@ pub enum OutcomeWord {
     Canceled,
 }
 
+impl OutcomeWord {
+    /// The word of the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deleted => Outcome::Deleted.as_str(),
+            Self::Absent => Outcome::Absent.as_str(),
+            Self::Refused => Outcome::Refused.as_str(),
+            Self::Busy => Outcome::Busy.as_str(),
+            Self::Failed => Outcome::Failed.as_str(),
+            Self::Unknown => Outcome::Unknown.as_str(),
+            Self::Canceled => Outcome::Canceled.as_str(),
+        }
+    }
+}
+
 impl From<Outcome> for OutcomeWord {
     fn from(outcome: Outcome) -> Self {
         match outcome {
@@ -129,6 +146,33 @@ pub enum DeletionStateWord {
     Finished,
     /// Nothing more of it is sent; what was sent ends by itself.
     Canceled,
+}
+
+impl From<DeletionState> for DeletionStateWord {
+    fn from(state: DeletionState) -> Self {
+        match state {
+            // One that is being received is shown to nobody.
+            DeletionState::Receiving | DeletionState::Running => Self::Running,
+            DeletionState::Paused => Self::Paused,
+            DeletionState::Finished => Self::Finished,
+            DeletionState::Canceled => Self::Canceled,
+        }
+    }
+}
+
+/// Who or what paused a deletion.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PauseCode)]
+pub enum PauseCodeWord {
+    /// A caller.
+    Operator,
+    /// More than half of what was tried failed.
+    MostlyFailed,
+    /// Many items in a row failed with one code that a repeat cannot cure.
+    SameFailure,
+    /// The journal was restored or copied: what it says may be old.
+    JournalMoved,
 }
 
 /// The reasons.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
@@ -91,6 +92,20 @@ impl Service {
                 silence: settings.server.body_timeout,
                 deadline: settings.server.request_body_deadline,
             },
+            upload_limits: api::intake::UploadLimits {
+                max_items: settings.intake.max_items,
+                max_bytes: settings.intake.max_bytes,
+                max_line_bytes: settings.intake.max_line_bytes,
+                places: Arc::new(Semaphore::new(settings.intake.max_uploads)),
+            },
+            key_rules: api::idempotency::KeyRules {
+                keep: settings.idempotency.keep,
+                required: settings.idempotency.required,
+            },
+            seats: api::seats::Seats::new(
+                settings.server.max_streams,
+                settings.server.max_streams_per_caller,
+            ),
             max_requests_in_flight: settings.server.max_requests_in_flight,
             public_docs: settings.server.public_docs,
             draining: shutdown.asked.clone(),

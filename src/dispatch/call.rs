@@ -26,6 +26,7 @@ use super::window;
 use crate::journal::{CallRecord, Change, Claimed, Next};
 use crate::providers::transport::CALL_TIMEOUT;
 use crate::providers::{Again, Call, CallReport, Effect, Verdict};
+use crate::types::crash;
 use crate::types::deletion::{LaneId, Phase};
 use crate::types::metrics::CallLabels;
 use crate::types::outcome::{AttemptClass, Ending, ItemError, LaneReason, Outcome, Reason};
@@ -91,6 +92,7 @@ pub(super) async fn exchange(
     let (items, started) = (call.entries.len(), shared.clock.uptime());
     let sent: Result<CallReport, Infallible> = client.call(call).await;
     let Ok(report) = sent;
+    crash::point("after-answer");
     let duration = shared.clock.uptime().saturating_sub(started);
     tell(shared, lane, items, attempt, &report, duration);
     (report, duration)

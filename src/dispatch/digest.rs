@@ -112,7 +112,9 @@ mod tests {
 
     fn digest(targets: &[Option<Target>]) -> String {
         let mut digester = Digester::new(IfAbsent::Ok);
-        targets.iter().for_each(|target| digester.add(target.as_ref()));
+        for target in targets {
+            digester.add(target.as_ref());
+        }
         digester.finish().to_string()
     }
 

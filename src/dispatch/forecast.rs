@@ -47,8 +47,8 @@ impl Dispatch {
                 // It is not configured any more.
                 None => Ahead { waiting: share.waiting, per_second: 0.0, blocked: true },
                 Some(lane) => {
-                    let sharers = f64::from(share.callers.max(1)) * f64::from(share.siblings.max(1));
-                    let by_share = || lane.items_per_second() / sharers;
+                    let others = f64::from(share.callers.max(1)) * f64::from(share.siblings.max(1));
+                    let by_share = || lane.items_per_second() / others;
                     let measured = paces.from_lane(deletion.seq, &share.lane, uptime);
                     Ahead {
                         waiting: share.waiting,

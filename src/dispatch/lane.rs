@@ -24,6 +24,7 @@ use super::quota::{BucketView, Permits, Quota, QuotaLayer, VendorClient};
 use super::record::JOURNAL_PAUSE_MOST;
 use crate::journal::{OpenLane, Waiting};
 use crate::providers::Operation;
+use crate::types::crash;
 use crate::types::deletion::LaneId;
 use crate::types::metrics::LaneLabels;
 
@@ -236,10 +237,9 @@ async fn drain(shared: &Arc<Shared>, lane: &Arc<Lane>) -> Option<Option<Timestam
             biased;
             () = shared.stop.cancelled() => return None,
             done = first(&mut under_way) => match done {
-                Turn::Sent => {}
-                // One begun later may have found what came meanwhile.
                 Turn::Idle(due) if under_way.is_empty() => return Some(due),
-                Turn::Idle(_) => {}
+                // Those begun later may have found what came meanwhile.
+                Turn::Sent | Turn::Idle(_) => {}
                 Turn::NoJournal => tokio::select! {
                     () = shared.stop.cancelled() => return None,
                     () = shared.clock.sleep(JOURNAL_PAUSE_MOST) => {}
@@ -309,6 +309,7 @@ async fn turn(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet) -> Turn {
         }
         Ok(claim) => {
             shared.journal_works();
+            crash::point("after-claim");
             let interactive = claim.items.iter().filter(|item| !item.bulk).count();
             lane.leave(claim.items.len(), interactive);
             let deliver = call::deliver(Arc::clone(&shared), lane, outlet, claim.items);

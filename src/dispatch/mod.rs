@@ -347,21 +347,20 @@ impl Shared {
 
     /// Items of a deletion may go that could not before.
     async fn wake_lanes_of(&self, deletion: DeletionSeq) {
-        match self.journal.shares(deletion).await {
-            Ok(shares) => {
-                shares.iter().filter_map(|share| self.lanes.get(&share.lane)).for_each(|lane| lane.wake())
-            }
-            // One look too many each does no harm.
-            Err(_) => self.lanes.values().for_each(|lane| lane.wake()),
-        }
+        let shares = self.journal.shares(deletion).await;
+        self.wake_these(shares.map(|shares| shares.into_iter().map(|share| share.lane).collect()));
     }
 
     /// So much has come to wait that the journal is asked for the numbers.
     async fn recount_and_wake(&self) {
-        match sweep::recount(self).await {
-            Ok(open) => {
-                open.iter().filter_map(|open| self.lanes.get(&open.lane)).for_each(|lane| lane.wake());
-            }
+        let open = sweep::recount(self).await;
+        self.wake_these(open.map(|open| open.into_iter().map(|open| open.lane).collect()));
+    }
+
+    fn wake_these(&self, lanes: Result<Vec<LaneId>, journal::Error>) {
+        match lanes {
+            Ok(lanes) => lanes.iter().filter_map(|id| self.lanes.get(id)).for_each(|lane| lane.wake()),
+            // One look too many does no harm.
             Err(_) => self.lanes.values().for_each(|lane| lane.wake()),
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::health::Finding;
 use super::{Shared, verbs};
 use crate::journal::{self, CallRecord, Change, Next, Recorded, Touched};
+use crate::types::crash;
 use crate::types::deletion::DeletionSeq;
 use crate::types::metrics::OutcomeLabels;
 
@@ -22,6 +23,7 @@ pub(super) async fn finish(shared: &Arc<Shared>, call: CallRecord, changes: Vec<
     let mut pause = JOURNAL_PAUSE;
     // While an outcome waits to be written, its lease may run out; nobody may take the item back.
     let _unrecorded = shared.hold_rescue();
+    crash::point("before-record");
     let recorded = loop {
         match shared.journal.record(call.clone(), changes.clone()).await {
             Ok(recorded) => break recorded,
@@ -37,6 +39,7 @@ pub(super) async fn finish(shared: &Arc<Shared>, call: CallRecord, changes: Vec<
             }
         }
     };
+    crash::point("after-record");
     shared.journal_works();
     announce(shared, &recorded);
     measure(shared, &call, &changes, &recorded);

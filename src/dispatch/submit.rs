@@ -142,6 +142,12 @@ impl Dispatch {
         if self.is_stopping() {
             return Err(SubmitError::Stopping);
         }
+        // Before anything can refuse it: behind a blocked lane or a full queue, too, a repeat gets its answer.
+        if let Some(once) = &request.once
+            && let Some(known) = shared.journal.known(&request.requested_by, once).await?
+        {
+            return self.answer_to_key(known).await;
+        }
         let mut starts = plan(shared, &request.wanted)?;
         if request.waits {
             refuse_blocked(shared, &request.wanted, &starts)?;
@@ -166,16 +172,24 @@ impl Dispatch {
         let appended =
             shared.journal.append(deletion).await.inspect_err(|error| shared.journal_failed(error))?;
         shared.journal_works();
-        let appended = match appended {
-            journal::Accepted::New(appended) => appended,
+        let journal::Accepted::New(appended) = appended else {
             // Nothing was made: permits and places are given back as they are dropped here.
-            journal::Accepted::Known(known) => return self.replayed(known).await,
-            journal::Accepted::KeyReused => return Err(SubmitError::KeyReused),
-            journal::Accepted::KeyBusy => return Err(SubmitError::KeyBusy),
+            return self.answer_to_key(appended).await;
         };
+        crate::types::crash::point("after-accept");
         places.keep();
         send(shared, direct, leased_at, appended.claimed);
         Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished, replayed: false })
+    }
+
+    /// The answer to a request whose key is in use.
+    async fn answer_to_key(&self, known: journal::Accepted) -> Result<Accepted, SubmitError> {
+        match known {
+            journal::Accepted::Known(id) => self.replayed(id).await,
+            journal::Accepted::KeyBusy => Err(SubmitError::KeyBusy),
+            // A new one is not in use; no caller comes with it.
+            journal::Accepted::KeyReused | journal::Accepted::New(_) => Err(SubmitError::KeyReused),
+        }
     }
 
     /// The deletion that an equal request made.

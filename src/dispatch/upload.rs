@@ -18,6 +18,7 @@ use super::wake::Watch;
 use super::{Dispatch, Shared, steps};
 use crate::journal::{self, NewItem, Seal, Start};
 use crate::providers::Refusal;
+use crate::types::crash;
 use crate::types::deletion::{DeletionId, DeletionSeq, Digest, IfAbsent, Wanted};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 
@@ -173,8 +174,10 @@ impl Upload {
         }
         let watch: Watch = shared.wakes.subscribe(&self.id);
         let seal = Seal { total: self.items, digest: self.digest.clone().finish(), fingerprint };
+        crash::point("upload-before-seal");
         let sealed = shared.journal.seal(self.seq, seal).await;
         let touched = sealed.inspect_err(|error| shared.journal_failed(error))?;
+        crash::point("upload-after-seal");
         self.done = true;
         shared.journal_works();
         if !touched.finished {

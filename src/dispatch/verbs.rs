@@ -74,6 +74,8 @@ async fn turn(
         return Ok(turned);
     };
     record::announce(shared, &recorded);
+    // Who waits for it sees where it stands.
+    shared.wakes.wake(&row.id);
     match verb {
         Verb::Pause | Verb::Retry => {}
         Verb::Resume => {

@@ -609,6 +609,10 @@ pub trait Journal: Debug + Send + Sync {
     /// Accepts a deletion: all of it, or nothing.
     async fn append(&self, deletion: NewDeletion) -> Result<Accepted, Error>;
 
+    /// What a caller's key would give now, if it is in use: an equal request is
+    /// answered before anything else can refuse it.
+    async fn known(&self, requested_by: &str, once: &Once) -> Result<Option<Accepted>, Error>;
+
     /// Begins an upload.
     async fn begin(&self, upload: NewUpload) -> Result<Begun, Error>;
 

@@ -14,6 +14,8 @@ use http::{HeaderMap, Method, StatusCode};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
+use crate::types::crash;
+
 /// Time to connect, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time for one whole call. API.md: one vendor call takes at most 15 s.
@@ -112,17 +114,12 @@ impl Transport {
 }
 
 async fn exchange(client: reqwest::Client, request: Outgoing) -> Result<Incoming, tower::BoxError> {
-    let sent = client
-        .request(request.method, request.url)
-        .headers(request.headers)
-        .body(request.body)
-        .send()
-        .await
-        .map_err(|error| {
-            let unsent = error.is_connect() || error.is_builder();
-            let text = describe(error);
-            if unsent { SendError::NotSent(text) } else { SendError::Ambiguous(text) }
-        })?;
+    let request = client.request(request.method, request.url).headers(request.headers).body(request.body);
+    let sent = crash::while_waiting("request-out", request.send()).await.map_err(|error| {
+        let unsent = error.is_connect() || error.is_builder();
+        let text = describe(error);
+        if unsent { SendError::NotSent(text) } else { SendError::Ambiguous(text) }
+    })?;
     let (status, headers) = (sent.status(), sent.headers().clone());
     let body = read_capped(sent).await?;
     Ok(Incoming { status, headers, body })

@@ -110,6 +110,13 @@ pub enum Fault {
     },
     /// The true answer, labelled `text/plain`.
     WrongContentType {},
+    /// These words instead of the vendor's, labelled as JSON.
+    Says {
+        status: u16,
+        body: String,
+        #[serde(default)]
+        after_effect: bool,
+    },
 }
 
 impl Fault {
@@ -133,6 +140,7 @@ impl Fault {
             Self::Delay { .. } => "delay",
             Self::Hang { .. } => "hang",
             Self::WrongContentType {} => "wrong_content_type",
+            Self::Says { .. } => "says",
         }
     }
 
@@ -152,6 +160,7 @@ impl Fault {
             | Self::Html { after_effect }
             | Self::Huge { after_effect, .. }
             | Self::Redirect { after_effect, .. }
+            | Self::Says { after_effect, .. }
             | Self::Hang { after_effect } => *after_effect,
         }
     }
@@ -196,7 +205,8 @@ impl Fault {
             | Self::Redirect { .. }
             | Self::Delay { .. }
             | Self::Hang { .. }
-            | Self::WrongContentType {} => None,
+            | Self::WrongContentType {}
+            | Self::Says { .. } => None,
         }
     }
 
@@ -218,7 +228,7 @@ impl Fault {
                 fine_status(*status)
             }
             Self::LegacyError { code } if code.is_empty() => Err("code is empty".to_owned()),
-            Self::HttpError { status, .. } => fine_status(Some(*status)),
+            Self::HttpError { status, .. } | Self::Says { status, .. } => fine_status(Some(*status)),
             Self::Huge { bytes, .. } if *bytes > MAX_HUGE_BYTES => {
                 Err(format!("bytes is above {MAX_HUGE_BYTES}"))
             }

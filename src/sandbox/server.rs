@@ -218,6 +218,9 @@ fn act(inner: &Inner, fault: &Fault, received: &Received, answer: Option<Answer>
             reply.headers.retain(|(name, _)| name != "content-type");
             Acted::Reply(reply.with_header("content-type", "text/plain"))
         }
+        Fault::Says { status, body, .. } => {
+            Acted::Reply(Reply::new(*status, "application/json", body.clone()))
+        }
         // The first five speak in the vendor's envelope; a delay is acted out by `delayed`.
         Fault::Throttle { .. }
         | Fault::Error { .. }

@@ -156,6 +156,7 @@ async fn faults_with_an_answer_say_in_the_ledger_whether_they_took_effect() {
         (Fault::Empty { after_effect: false }, "HTTP/1.1 200", false),
         (Fault::Html { after_effect: false }, "HTTP/1.1 200", false),
         (Fault::WrongContentType {}, "HTTP/1.1 200", true),
+        (Fault::Says { status: 404, body: "{}".into(), after_effect }, "HTTP/1.1 404", true),
         (
             Fault::Redirect { location: "http://127.0.0.1:1/".into(), after_effect: false },
             "HTTP/1.1 302",

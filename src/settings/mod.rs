@@ -20,6 +20,9 @@ mod section;
 /// `[server]`.
 mod server;
 
+/// `[intake]` and `[idempotency]`.
+mod intake;
+
 /// `[store]`.
 mod store;
 
@@ -31,6 +34,7 @@ mod callers;
 
 pub use accounts::{AccountSettings, CredentialSettings, LimitSettings, account_setup};
 pub use callers::CallerSettings;
+pub use intake::{IdempotencySettings, IntakeSettings};
 pub use layers::Sources;
 pub use server::ServerSettings;
 pub use store::StoreSettings;
@@ -112,6 +116,10 @@ pub struct Settings {
     pub read_from: Vec<String>,
     /// HTTP in.
     pub server: ServerSettings,
+    /// Uploads.
+    pub intake: IntakeSettings,
+    /// Callers' keys.
+    pub idempotency: IdempotencySettings,
     /// The journal.
     pub store: StoreSettings,
     /// Tries.
@@ -140,6 +148,8 @@ impl Settings {
         let found = Found::default();
         let mut root = Section::root(tree, &found);
         let server = server::read(&mut root);
+        let intake = intake::read(&mut root);
+        let idempotency = intake::read_idempotency(&mut root);
         let store = store::read(&mut root);
         let retry = read_retry(&mut root);
         let lanes = read_lanes(&mut root);
@@ -160,11 +170,24 @@ impl Settings {
             );
         }
         let faults = found.into_faults();
+        let Some((intake, idempotency)) = intake.zip(idempotency) else { return Err(Faults(faults)) };
         match (server, store, retry, lanes, retention, log) {
             (Some(server), Some(store), Some(retry), Some(lanes), Some(retention), Some(log))
                 if faults.is_empty() =>
             {
-                Ok(Self { read_from, server, store, retry, lanes, retention, log, accounts, callers })
+                Ok(Self {
+                    read_from,
+                    server,
+                    intake,
+                    idempotency,
+                    store,
+                    retry,
+                    lanes,
+                    retention,
+                    log,
+                    accounts,
+                    callers,
+                })
             }
             _ => Err(Faults(faults)),
         }

@@ -35,6 +35,10 @@ pub struct ServerSettings {
     pub max_json_bytes: usize,
     /// Requests at work at once.
     pub max_requests_in_flight: usize,
+    /// Answers that are streamed at once.
+    pub max_streams: usize,
+    /// The same, of one caller.
+    pub max_streams_per_caller: usize,
     /// Time between "not ready" and the end of accepting.
     pub drain_delay: Duration,
     /// Time from the signal to the end of the process, `drain_delay` included.
@@ -74,6 +78,8 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<ServerSettings> {
     let request_body_deadline = section.need("request_body_deadline").duration(SHORTEST);
     let max_json_bytes = section.need("max_json_bytes").whole(SMALLEST_JSON..=LARGEST_JSON);
     let max_requests_in_flight = section.need("max_requests_in_flight").whole(1..=MOST_CONNECTIONS);
+    let max_streams = section.need("max_streams").whole(1..=MOST_CONNECTIONS);
+    let max_streams_per_caller = section.need("max_streams_per_caller").whole(1..=MOST_CONNECTIONS);
     let drain_delay = section.need("drain_delay").duration(Duration::ZERO);
     let shutdown_timeout = section.need("shutdown_timeout").duration(SHORTEST);
     let loopback = listen.map(|listen| listen.ip().to_canonical().is_loopback());
@@ -105,6 +111,8 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<ServerSettings> {
         request_body_deadline: request_body_deadline?,
         max_json_bytes: usize::try_from(max_json_bytes?).ok()?,
         max_requests_in_flight: usize::try_from(max_requests_in_flight?).ok()?,
+        max_streams: usize::try_from(max_streams?).ok()?,
+        max_streams_per_caller: usize::try_from(max_streams_per_caller?).ok()?,
         drain_delay: drain_delay?,
         shutdown_timeout: shutdown_timeout?,
         public_docs: public_docs?,

@@ -30,6 +30,12 @@ fn the_built_in_values_are_those_of_the_contract() {
         (Duration::from_secs(3), Duration::from_secs(25))
     );
     assert!(server.public_docs);
+    assert_eq!((server.max_streams, server.max_streams_per_caller), (256, 16));
+    let intake = &settings.intake;
+    assert_eq!((intake.max_items, intake.max_bytes), (1_000_000, 512 * 1024 * 1024));
+    assert_eq!((intake.max_line_bytes, intake.max_uploads), (4096, 16));
+    assert_eq!(settings.idempotency.keep, Duration::from_hours(24));
+    assert!(!settings.idempotency.required);
     assert_eq!(settings.store.path.to_str(), Some("data/vodrm.db"));
     assert_eq!(settings.retry.max_attempts, 8);
     assert_eq!(settings.retry.max_age, Duration::from_hours(24));
@@ -164,7 +170,7 @@ fn every_fault_names_its_setting() {
         ("[log]\nformat = \"xml\"", "log.format: must be one of \"auto\", \"human\", \"json\""),
         ("[log]\nlevel = \"inof\"", "log.level: must be off, error"),
         ("[issuers.corp]\nissuer = \"x\"", "issuers: is not served yet"),
-        ("[retention]\nfinished = \"5m\"", "retention.finished: must be at least 1h"),
+        ("[retention]\nfinished = \"5m\"", "retention.finished: must be at least 60m"),
         ("[accounts.\"a b\"]\nprovider = \"alibaba\"", "accounts.a b: the name must be 1 to 64"),
         ("[accounts.a]\nregion = \"x\"", "accounts.a.provider: is missing"),
         ("[accounts.a]\nprovider = \"aws\"", "accounts.a.provider: must be one of \"alibaba\", \"tencent\""),

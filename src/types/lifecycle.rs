@@ -107,10 +107,9 @@ pub enum Turn {
 pub fn turn(state: DeletionState, verb: Verb) -> Turn {
     use DeletionState::{Canceled, Finished, Paused, Receiving, Running};
     match (verb, state) {
-        (Verb::Pause, Running) => Turn::To(Paused),
+        (Verb::Pause, Running) | (Verb::Retry, Paused) => Turn::To(Paused),
         (Verb::Resume, Paused) | (Verb::Retry, Running | Finished) => Turn::To(Running),
         (Verb::Cancel, Running | Paused) => Turn::To(Canceled),
-        (Verb::Retry, Paused) => Turn::To(Paused),
         (Verb::Pause, Paused) | (Verb::Resume, Running) | (Verb::Cancel, Canceled) => Turn::Nothing,
         (_, Receiving | Finished | Canceled) => Turn::Wrong,
     }

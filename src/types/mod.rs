@@ -34,3 +34,6 @@ pub mod chance;
 
 /// What is counted.
 pub mod metrics;
+
+/// Where a test lets the process die.
+pub mod crash;

@@ -11,12 +11,18 @@ mod harness;
 
 mod canary;
 mod contract;
+mod events;
 mod harm;
+mod idempotency;
+mod intake;
 mod keys;
 mod lists;
 mod pages;
 mod prefer;
 mod problems;
 mod process;
+mod safekeeping;
 mod serving;
 mod statuses;
+mod streams;
+mod verbs;

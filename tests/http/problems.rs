@@ -200,13 +200,9 @@ async fn a_body_that_is_too_large_is_413_declared_or_not() {
 async fn a_body_of_another_kind_is_415() {
     let house = House::start().await;
     let body = media_body([ali::NORMAL]).to_string();
-    for kind in [
-        "text/plain",
-        "application/x-ndjson",
-        "application/json-seq",
-        "application/x-www-form-urlencoded",
-        "",
-    ] {
+    for kind in
+        ["text/csv", "application/ndjson", "application/json-seq", "application/x-www-form-urlencoded", ""]
+    {
         let answer =
             house.call("POST", DELETIONS).header("content-type", kind).body(body.clone()).send().await;
         answer.problem(415, "unsupported_media_type");
@@ -287,8 +283,9 @@ async fn a_query_is_understood_or_refused() {
     for query in ["outcome=gone", "state=open", "page_token=x", "outcome=deleted&outcome=absent"] {
         house.get(&format!("{DELETIONS}/{id}/items?{query}")).await.problem(400, "malformed");
     }
-    let csv = house.call("GET", &format!("{DELETIONS}/{id}/items")).header("accept", "text/csv").send().await;
-    csv.problem(406, "not_acceptable");
+    let page =
+        house.call("GET", &format!("{DELETIONS}/{id}/items")).header("accept", "text/html").send().await;
+    page.problem(406, "not_acceptable");
     assert_eq!(house.vendors.calls(), 1);
 }
 
@@ -312,10 +309,7 @@ async fn what_is_not_served_is_refused_unless_at_its_default() {
         answer.problem(422, "not_served");
         assert_eq!(answer.pointers(), [format!("#/{field}")]);
     }
-    let key = house.call("POST", DELETIONS).header("idempotency-key", "k").json(&media_body([ali::NORMAL]));
-    key.send().await.problem(422, "not_served");
     let path = media(ALI, ali::NORMAL);
-    house.call("DELETE", &path).header("idempotency-key", "k").send().await.problem(422, "not_served");
     house.delete(&format!("{path}?dry_run=true")).await.problem(422, "not_served");
     assert_eq!(house.vendors.calls(), 0);
     let mut defaults = media_body([ali::NORMAL]);

@@ -33,6 +33,8 @@ mod restarts;
 
 mod keys;
 
+mod matrix;
+
 mod quota;
 
 mod fairness;

@@ -12,9 +12,14 @@ use crate::harness::stage::{MANY, ONE, Seen, Set, Stage};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
+}
+
 /// The most calls in any second and in any calendar second, each delayed by up to 20 ms on the way.
 fn most_in_a_second(seen: &[Seen]) -> (usize, usize) {
-    let late = |n: usize| Duration::from_micros((n as u64).wrapping_mul(2_654_435_761) % 20_000);
+    let late =
+        |n: usize| Duration::from_micros(u64::try_from(n).unwrap().wrapping_mul(2_654_435_761) % 20_000);
     let mut arrivals: Vec<Duration> = seen.iter().enumerate().map(|(n, call)| call.at + late(n)).collect();
     arrivals.sort();
     let in_window = |(n, first): (usize, &Duration)| {
@@ -26,7 +31,9 @@ fn most_in_a_second(seen: &[Seen]) -> (usize, usize) {
 }
 
 /// A minute of work at a rate; calls that left in it.
-async fn a_minute(account: &'static str, rate: Rate, idle_before: Duration) -> Vec<Seen> {
+async fn a_minute(account: &'static str, qps: u32, share: f64) -> Vec<Seen> {
+    let rate = Rate { qps: f64::from(qps), share };
+    let qps = usize::try_from(qps).unwrap();
     let other = if account == MANY { ONE } else { MANY };
     let set = Set {
         rates: [(account, rate), (other, Rate::default())],
@@ -34,38 +41,34 @@ async fn a_minute(account: &'static str, rate: Rate, idle_before: Duration) -> V
         ..Set::default()
     };
     let stage = Stage::new(set).await;
-    let per_call = if account == MANY { 20.0 } else { 1.0 };
-    let items = stage.ids((rate.qps * per_call * 66.0) as usize);
+    // More than a minute's worth.
+    let items = stage.ids(qps * if account == MANY { 20 } else { 1 } * 66);
     stage.upload("cms", account, &items).await;
-    stage.pass(idle_before).await;
+    stage.pass(Duration::from_secs(1)).await;
     let from = stage.clock.uptime();
     stage.pass(MINUTE).await;
     let seen = stage.vendor(account).seen();
     let used = seen.iter().filter(|call| call.at >= from).count();
     let full = rate.per_second() * 60.0;
-    assert!(used as f64 >= 0.98 * full, "{used} calls of {full} in a minute");
+    assert!(number(used) >= 0.98 * full, "{used} calls of {full} in a minute");
     let (sliding, calendar) = most_in_a_second(&seen);
     println!("{used} calls of {full}, at most {sliding} in any second, {calendar} in a calendar one");
-    assert!(
-        sliding as f64 <= rate.qps && calendar as f64 <= rate.qps,
-        "{sliding} and {calendar} at {}",
-        rate.qps
-    );
+    assert!(sliding <= qps && calendar <= qps, "{sliding} and {calendar} at {qps}");
     stage.end().await;
     seen
 }
 
 #[tokio::test]
 async fn with_work_waiting_a_minute_of_calls_of_twenty_uses_the_rate_and_no_more() {
-    let seen = a_minute(MANY, Rate { qps: 30.0, share: 0.9 }, Duration::from_secs(1)).await;
+    let seen = a_minute(MANY, 30, 0.9).await;
     let items: usize = seen.iter().map(|call| call.ids.len()).sum();
-    let mean = items as f64 / seen.len() as f64;
+    let mean = number(items) / number(seen.len());
     assert!(mean >= 19.9, "{mean} items a call");
 }
 
 #[tokio::test]
 async fn with_the_whole_limit_as_our_share_the_rate_is_used_and_no_second_is_over() {
-    a_minute(MANY, Rate { qps: 20.0, share: 1.0 }, Duration::from_secs(1)).await;
+    a_minute(MANY, 20, 1.0).await;
 }
 
 #[tokio::test]

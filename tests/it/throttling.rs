@@ -89,7 +89,7 @@ async fn a_vendor_that_grants_less_than_it_publishes_fails_no_item() {
     let world = World::by_default().await;
     for sandbox in [world.alibaba(), world.tencent()] {
         let mut options = sandbox.options();
-        options.qps = [("DeleteVideo".to_owned(), 6), ("DeleteMedia".to_owned(), 20)].into();
+        options.qps = [("DeleteVideo".to_owned(), 6), ("DeleteMedia".to_owned(), 10)].into();
         sandbox.set_options(options);
     }
     world.switches(|switches| switches.throttle_code = ThrottleCode::RequestLimitExceeded);

@@ -121,6 +121,23 @@ async fn at_the_end_of_the_service_an_upload_breaks_off() {
 }
 
 #[tokio::test]
+async fn a_finished_deletion_is_kept_for_its_time_and_then_goes_in_small_steps() {
+    let stage = Stage::new(Set { keep: Duration::from_hours(1), ..Set::default() }).await;
+    let ids = stage.ids(3_000);
+    let old = stage.upload("cms", MANY, &ids).await;
+    stage.ended(&old.id, MINUTE).await;
+    stage.pass(Duration::from_mins(58)).await;
+    assert_eq!(stage.row(&old.id).await.counts.total, 3_000);
+    let ids = stage.ids(40);
+    let new = stage.submit("cms", MANY, &ids).await;
+    stage.pass(Duration::from_mins(4)).await;
+    let gone = stage.drive(stage.dispatch.journal().deletion(&old.id)).await.unwrap();
+    assert_eq!(gone, None);
+    assert_eq!(stage.row(&new.id).await.counts.of(Outcome::Deleted), 40);
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn a_forecast_is_right_within_a_fifth_once_a_job_runs_steadily() {
     let stage = Stage::new(Set::default()).await;
     let ids = stage.ids(25_000);

@@ -148,6 +148,10 @@ impl Journal for FaultyJournal {
         self.through("append", Use::Write, self.model.append(deletion), tell).await
     }
 
+    async fn known(&self, requested_by: &str, once: &Once) -> Result<Option<Accepted>, Error> {
+        self.model.known(requested_by, once).await
+    }
+
     async fn begin(&self, upload: NewUpload) -> Result<Begun, Error> {
         self.write("begin", self.model.begin(upload)).await
     }

@@ -144,12 +144,12 @@ impl<R: RngExt> Case<'_, R> {
     fn resolved(&mut self, verdict: Verdict) -> Next {
         match verdict {
             Verdict::Facts(facts) => self.resolve(&facts),
-            Verdict::Absent => Next::Ended(Ending::absent()),
+            Verdict::Absent => self.ends_unsent(Ending::absent(), Standing::Missing),
             Verdict::NotOk { outcome, error, of_whole_call, .. } => {
                 if of_whole_call && self.around.entries > 1 {
                     return self.split();
                 }
-                Next::Ended(Ending::not_ok(outcome, error))
+                self.ends_unsent(Ending::not_ok(outcome, error), Standing::Untold)
             }
             Verdict::Again(why) => self.again(why),
             Verdict::Fault(_) => self.same_step_now(),
@@ -162,12 +162,32 @@ impl<R: RngExt> Case<'_, R> {
     fn resolve(&mut self, facts: &Facts) -> Next {
         let Some((_, need)) = self.load.route.resolve else { return self.go_on() };
         match resolve::resolve(need, &self.load.claimed.target, &self.load.route.parts, facts) {
-            Ok(progress) => {
+            Ok(mut progress) => {
+                // The read before a repeat: what is not known of the delete before it stays so.
+                for part in &mut progress.parts {
+                    let known = self.load.progress.parts.iter().find(|known| known.name == part.name);
+                    part.doubt = known.and_then(|known| known.doubt.clone());
+                }
                 self.load.progress = Progress { read_at: Some(self.around.now), ..progress };
                 self.go_on()
             }
-            Err(ending) => Next::Ended(ending),
+            Err(ending) => {
+                let open = self.load.progress.parts.iter().find(|part| part.is_open() && part.may_be_gone());
+                let seen = open.map_or(Standing::Untold, |part| settle::standing(&part.name, facts));
+                self.ends_unsent(ending, seen)
+            }
         }
+    }
+
+    /// A read ends the item before its delete, or before the repeat of one that may have worked:
+    /// then "not found" is our doing, and only what the read shows standing is as it says.
+    fn ends_unsent(&self, ending: Ending, seen: Standing) -> Next {
+        let sent = self.load.progress.parts.iter().any(|part| part.is_open() && part.may_be_gone());
+        Next::Ended(match seen {
+            Standing::Missing if sent => Ending::inferred(),
+            Standing::Untold if sent => unsettled(),
+            Standing::Missing | Standing::Untold | Standing::Stands => ending,
+        })
     }
 
     // The delete.

@@ -104,7 +104,7 @@ mod tests {
     use crate::types::target::{AccountId, Name, What};
 
     fn paper(settle: bool, repeat: Repeat) -> Paper {
-        Paper { settle, repeat, parts: vec![PartName::Asset] }
+        Paper { first: None, settle, repeat, parts: vec![PartName::Asset] }
     }
 
     fn not_ok(outcome: Outcome) -> Ending {
@@ -210,7 +210,11 @@ mod tests {
             let endings = outcomes.iter().map(|n| match Outcome::ALL[*n] {
                 Outcome::Deleted => Ending::deleted(),
                 Outcome::Absent => Ending::absent(),
-                other => not_ok(other),
+                other @ (Outcome::Refused
+                | Outcome::Busy
+                | Outcome::Failed
+                | Outcome::Unknown
+                | Outcome::Canceled) => not_ok(other),
             });
             let parts: Vec<Part> = (0..).zip(endings).zip(doubts).map(|((n, ending), doubt)| {
                 let unknown = ending.outcome == Outcome::Unknown;

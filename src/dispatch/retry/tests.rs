@@ -33,6 +33,7 @@ static READ: Operation = Operation {
 /// A provider that is never called: only its routes are asked for.
 #[derive(Debug)]
 pub(super) struct Paper {
+    pub(super) first: Option<ReadFirst>,
     pub(super) settle: bool,
     pub(super) repeat: Repeat,
     pub(super) parts: Vec<PartName>,
@@ -51,7 +52,7 @@ impl Provider for Paper {
     }
     fn route(&self, _: &Target) -> Result<Route, Refusal> {
         Ok(Route {
-            resolve: None::<(_, ReadFirst)>,
+            resolve: self.first.map(|need| (&READ, need)),
             delete: &DELETE,
             settle: self.settle.then_some(&READ),
             repeat: self.repeat,
@@ -194,7 +195,7 @@ proptest! {
         briefly in any::<bool>(),
     ) {
         let repeat = if briefly { Repeat::Briefly } else { Repeat::Always };
-        let provider = Paper { settle, repeat, parts: vec![PartName::Asset] };
+        let provider = Paper { first: None, settle, repeat, parts: vec![PartName::Asset] };
         let mut item = claimed("delete");
         let (mut stands, mut we_deleted, mut answered_ok) = (stood, false, false);
         let mut now = Timestamp::UNIX_EPOCH;
@@ -262,7 +263,7 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 
 #[test]
 fn a_lost_answer_is_asked_about_before_anything_is_repeated() {
-    let provider = Paper { settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
+    let provider = Paper { first: None, settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
     let mut item = claimed("delete");
     let due = turn(&provider, &mut item, Verdict::Doubtful { unanswered: true }, 1, at(100)).unwrap();
     assert_eq!(item.step.phase, Phase::Settle);
@@ -276,7 +277,8 @@ fn a_lost_answer_is_asked_about_before_anything_is_repeated() {
 
 #[test]
 fn what_is_not_safe_to_repeat_is_not_repeated_late() {
-    let provider = Paper { settle: true, repeat: Repeat::Briefly, parts: vec![PartName::Source] };
+    let provider =
+        Paper { first: None, settle: true, repeat: Repeat::Briefly, parts: vec![PartName::Source] };
     let mut item = claimed("delete");
     turn(&provider, &mut item, Verdict::Doubtful { unanswered: true }, 1, at(100)).unwrap();
     // The read came only after a minute: the same selector could mean a new object by now.
@@ -297,7 +299,7 @@ fn what_is_not_safe_to_repeat_is_not_repeated_late() {
 
 #[test]
 fn a_refusal_after_a_lost_answer_is_not_taken_at_its_word() {
-    let provider = Paper { settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
+    let provider = Paper { first: None, settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
     let forbidden = || Verdict::NotOk {
         outcome: Outcome::Refused,
         error: ItemError::new(Reason::Forbidden, "no"),
@@ -318,7 +320,7 @@ fn a_refusal_after_a_lost_answer_is_not_taken_at_its_word() {
 
 #[test]
 fn a_doubtful_item_without_tries_left_is_looked_for_once_more() {
-    let provider = Paper { settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
+    let provider = Paper { first: None, settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
     let facts = |standing| Verdict::Facts(Box::new(Facts::only(standing)));
     let mut item = claimed("delete");
     item.tries = 7;
@@ -336,7 +338,7 @@ fn a_doubtful_item_without_tries_left_is_looked_for_once_more() {
 
 #[test]
 fn throttling_and_lane_faults_burn_no_try() {
-    let provider = Paper { settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
+    let provider = Paper { first: None, settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
     let mut item = claimed("delete");
     for _ in 0..50 {
         turn(&provider, &mut item, Verdict::Again(Again::Throttled), 1, at(1)).unwrap();
@@ -350,7 +352,7 @@ fn throttling_and_lane_faults_burn_no_try() {
 
 #[test]
 fn an_unlisted_code_gets_few_tries_and_then_says_so() {
-    let provider = Paper { settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
+    let provider = Paper { first: None, settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
     let mut item = claimed("delete");
     turn(&provider, &mut item, Verdict::Again(Again::Unlisted), 1, at(1)).unwrap();
     turn(&provider, &mut item, Verdict::Again(Again::Unlisted), 1, at(2)).unwrap();
@@ -361,7 +363,7 @@ fn an_unlisted_code_gets_few_tries_and_then_says_so() {
 
 #[test]
 fn a_refused_crowd_goes_apart_and_keeps_apart() {
-    let provider = Paper { settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
+    let provider = Paper { first: None, settle: true, repeat: Repeat::Always, parts: vec![PartName::Asset] };
     let refused = |of_whole_call| Verdict::NotOk {
         outcome: Outcome::Refused,
         error: ItemError::new(Reason::Invalid, "no"),
@@ -381,7 +383,7 @@ fn a_refused_crowd_goes_apart_and_keeps_apart() {
 #[test]
 fn parts_end_one_by_one() {
     let job = |n: u8| PartName::Job(format!("j{n}"));
-    let provider = Paper { settle: true, repeat: Repeat::Always, parts: vec![job(1), job(2)] };
+    let provider = Paper { first: None, settle: true, repeat: Repeat::Always, parts: vec![job(1), job(2)] };
     let mut item = claimed("delete");
     turn(&provider, &mut item, Verdict::Unclear, 1, at(1)).unwrap();
     assert_eq!(item.step.phase, Phase::Settle, "not found, but which?");
@@ -401,4 +403,51 @@ fn parts_end_one_by_one() {
     );
     let end = turn(&provider, &mut item, Verdict::Deleted, 1, at(3)).unwrap_err();
     assert_eq!(end, Ending::deleted());
+}
+
+/// The source may go while a rendition plays, which is read again before a repeat.
+#[test]
+fn a_read_before_a_repeat_forgets_no_lost_answer() {
+    use crate::types::asset::{Rendition, Source};
+    use crate::types::target::Family;
+    let provider = Paper {
+        first: Some(ReadFirst::PlayableRendition),
+        settle: true,
+        repeat: Repeat::Briefly,
+        parts: vec![PartName::Source],
+    };
+    let facts = |source| {
+        let plays = Rendition { family: Some(Family::Transcode), ..Rendition::default() };
+        let facts = Facts { source, renditions: Some(vec![plays]), ..Facts::only(Standing::Stands) };
+        Verdict::Facts(Box::new(facts))
+    };
+    let lost = || {
+        let mut item = claimed("read");
+        item.step =
+            Step { operation: OperationName::known("Read"), phase: Phase::Resolve, group: "read".into() };
+        turn(&provider, &mut item, facts(None), 1, at(100)).unwrap();
+        turn(&provider, &mut item, Verdict::Doubtful { unanswered: true }, 1, at(101)).unwrap();
+        assert_eq!(item.step.phase, Phase::Settle);
+        turn(&provider, &mut item, facts(None), 1, at(102)).unwrap();
+        // The vendor has come to rest, and the read before the first delete is too old for a second.
+        sidestep(&provider, &mut item, at(132)).expect("the read is old").unwrap();
+        assert_eq!(item.step.phase, Phase::Resolve);
+        item
+    };
+    let gone = facts(Some(Source::Gone));
+    assert_eq!(turn(&provider, &mut lost(), gone, 1, at(133)).unwrap_err(), Ending::inferred());
+    assert_eq!(turn(&provider, &mut lost(), Verdict::Absent, 1, at(133)).unwrap_err(), Ending::inferred());
+    // It may still stand: the repeat goes out, and "not found" then is our doing.
+    let mut item = lost();
+    turn(&provider, &mut item, facts(None), 1, at(133)).unwrap();
+    assert_eq!(item.step.phase, Phase::Delete);
+    assert_eq!(turn(&provider, &mut item, Verdict::Absent, 1, at(134)).unwrap_err(), Ending::inferred());
+    // The vendor will not tell: nobody knows.
+    let forbidden = Verdict::NotOk {
+        outcome: Outcome::Refused,
+        error: ItemError::new(Reason::Forbidden, "no"),
+        of_whole_call: false,
+        maybe_account: false,
+    };
+    assert_eq!(turn(&provider, &mut lost(), forbidden, 1, at(133)).unwrap_err().outcome, Outcome::Unknown);
 }

@@ -166,7 +166,7 @@ impl Model {
 }
 
 async fn append(bench: &Bench, model: &mut Model, starts: &[(u8, usize, bool, usize)]) {
-    let mut items = Vec::new();
+    let (mut items, mut named) = (Vec::<NewItem>::new(), Vec::<String>::new());
     for (index, (kind, operation, grouped, hook)) in starts.iter().enumerate() {
         let step = step(OPERATIONS[*operation], if *grouped { "g" } else { "" });
         let hook = u32::try_from(hook % index.max(1)).unwrap();
@@ -178,7 +178,13 @@ async fn append(bench: &Bench, model: &mut Model, starts: &[(u8, usize, bool, us
             _ => Start::Waits(step),
         };
         // Names of its own: what deletions do to each other is tested elsewhere.
-        items.push(item(&format!("v{}-{index}", model.entries.len()), start));
+        let name = if let Start::Follows { leader } = start {
+            named[usize::try_from(leader).unwrap()].clone()
+        } else {
+            format!("v{}-{index}", model.entries.len())
+        };
+        items.push(item(&name, start));
+        named.push(name);
     }
     let now = bench.now();
     let appended = bench.append(items.clone()).await;

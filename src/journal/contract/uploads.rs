@@ -59,7 +59,7 @@ pub(in crate::journal) async fn an_upload_is_invisible_until_it_is_sealed(bench:
     stage(bench, seq, 0, vec![waiting("v1"), waiting("v2"), bad_line(3).0]).await;
     stage(bench, seq, 3, vec![waiting("v3"), of("v4", What::Media, "GetPlayInfo")]).await;
     nothing_is_shown(bench, &id, seq).await;
-    bench.clock.advance(Duration::from_secs(60));
+    bench.clock.advance(Duration::from_mins(1));
     let touched = bench.journal.seal(seq, seal(5)).await.unwrap();
     assert_eq!((touched.seq, &touched.id, touched.finished), (seq, &id, false));
     assert_eq!((touched.counts.total, touched.counts.open()), (5, 4));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::state::{Deletion, Item, Key, Stand, State, Written};
 use super::{Verdict, invalid, later};
 use crate::journal::{
-    Accepted, Appended, Begun, Claimed, Error, NewDeletion, NewItem, NewUpload, Seal, Start,
+    Accepted, Appended, Begun, Claimed, Error, NewDeletion, NewItem, NewUpload, Once, Seal, Start,
 };
 use crate::types::deletion::{Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, Step, Wanted};
 use crate::types::lifecycle::DeletionState;
@@ -34,6 +34,16 @@ impl State {
         Ok(self.last_seq)
     }
 
+    /// What a caller's key would give now.
+    pub(super) fn known(&mut self, requested_by: &str, once: &Once, now: Timestamp) -> Option<Accepted> {
+        let known = self.key_of(requested_by, &once.key, now)?;
+        Some(match (known.fingerprint, self.name_of(known.deletion)) {
+            (None, _) | (_, None) => Accepted::KeyBusy,
+            (Some(print), Some(id)) if print == once.fingerprint => Accepted::Known(id),
+            (Some(_), Some(_)) => Accepted::KeyReused,
+        })
+    }
+
     fn key_of(&mut self, caller: &str, key: &str, now: Timestamp) -> Option<Key> {
         let name = (caller.to_owned(), key.to_owned());
         if self.keys.get(&name).is_some_and(|known| known.keep_until <= now) {
@@ -48,13 +58,9 @@ impl State {
 
     pub(super) fn append(&mut self, new: NewDeletion, written: &mut Written) -> Result<Accepted, Error> {
         if let Some(once) = &new.once
-            && let Some(known) = self.key_of(&new.requested_by, &once.key, written.now)
+            && let Some(known) = self.known(&new.requested_by, once, written.now)
         {
-            return Ok(match (known.fingerprint, self.name_of(known.deletion)) {
-                (None, _) | (_, None) => Accepted::KeyBusy,
-                (Some(print), Some(id)) if print == once.fingerprint => Accepted::Known(id),
-                (Some(_), Some(_)) => Accepted::KeyReused,
-            });
+            return Ok(known);
         }
         let fresh = fresh(new.id, new.requested_by.clone(), new.reason, new.if_absent, written.now);
         let running = Deletion { state: DeletionState::Running, digest: new.digest, ..fresh };

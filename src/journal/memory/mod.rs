@@ -15,8 +15,8 @@ use jiff::Timestamp;
 
 use super::{
     Accepted, Asked, Begun, CallRecord, Change, Chore, Claim, Claimed, DeletionFilter, DeletionRow, Error,
-    ItemFilter, ItemRow, Journal, LaneShare, NewDeletion, NewItem, NewUpload, OpenLane, Receipt, Recorded,
-    Rescue, Retry, Seal, Settled, Settlement, Touched, Turned,
+    ItemFilter, ItemRow, Journal, LaneShare, NewDeletion, NewItem, NewUpload, Once, OpenLane, Receipt,
+    Recorded, Rescue, Retry, Seal, Settled, Settlement, Touched, Turned,
 };
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
@@ -134,6 +134,10 @@ fn invalid<T>(why: impl Into<String>) -> Result<T, Error> {
 impl Journal for MemoryJournal {
     async fn append(&self, deletion: NewDeletion) -> Result<Accepted, Error> {
         self.try_write(|state, written| state.append(deletion, written))
+    }
+
+    async fn known(&self, requested_by: &str, once: &Once) -> Result<Option<Accepted>, Error> {
+        Ok(self.write(|state, written| Ok(state.known(requested_by, once, written.now)))?.0)
     }
 
     async fn begin(&self, upload: NewUpload) -> Result<Begun, Error> {

@@ -198,10 +198,12 @@ impl State {
                     }
                     continue;
                 }
-                let of_group: Vec<(Timestamp, ItemKey)> = waiting
-                    .iter()
-                    .filter(|(at, ..)| *at <= now)
-                    .take(candidates)
+                // What came later than its deletion goes first: a repeat, a next step, or one let go.
+                let born = self.born(seq);
+                let later = waiting.iter().filter(|(at, ..)| *at <= now && *at > born).take(candidates);
+                let first = waiting.iter().filter(|(at, ..)| *at <= now && *at <= born).take(candidates);
+                let of_group: Vec<(Timestamp, ItemKey)> = later
+                    .chain(first)
                     .filter_map(|(at, key, item)| Some((*at, *key, &item.step.as_ref()?.group)))
                     .filter(|(_, _, of)| group.get_or_insert_with(|| (*of).clone()) == *of)
                     .map(|(at, key, _)| (at, key))
@@ -212,6 +214,11 @@ impl State {
             }
             return Some(self.share(lane, max, flows, &due));
         }
+    }
+
+    /// When a deletion was accepted, in whole milliseconds as due times are.
+    fn born(&self, seq: DeletionSeq) -> Timestamp {
+        self.deletions.get(&seq).map_or(Timestamp::MIN, |deletion| deletion.created_at)
     }
 
     /// The first `max` deletions to come to their turn if each had one item, with their tags.

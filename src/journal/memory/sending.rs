@@ -14,7 +14,7 @@ use crate::types::deletion::{ItemKey, LaneId};
 use crate::types::lifecycle::DeletionState;
 
 /// Rows of the same name that are looked at for a call to share, newest first.
-const NAMESAKES: usize = 16;
+const NAMESAKES: usize = 256;
 /// How often a claim looks for more after some of what it chose was on its way already.
 const ROUNDS: usize = 8;
 

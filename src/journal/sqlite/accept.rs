@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::coalesce::{self, Twins};
 use super::items::{self, Stand};
-use super::keys::{self, Held};
+use super::keys;
 use super::queues::LaneNo;
 use super::rows;
 use super::words::Words;
@@ -78,15 +78,10 @@ pub(super) fn append(
 ) -> Result<Accepted, Error> {
     let mut writing = Writing::new(connection, rows::millis(now));
     let caller = writing.words.number(&deletion.requested_by)?;
-    if let Some(once) = &deletion.once {
-        match keys::find(connection, caller, &once.key, writing.now)? {
-            Held::Free => {}
-            Held::By { id, fingerprint } if fingerprint == once.fingerprint => {
-                return Ok(Accepted::Known(id));
-            }
-            Held::By { .. } => return Ok(Accepted::KeyReused),
-            Held::Busy => return Ok(Accepted::KeyBusy),
-        }
+    if let Some(once) = &deletion.once
+        && let Some(known) = keys::find(connection, caller, &once.key, writing.now)?.answer(once)
+    {
+        return Ok(known);
     }
     let placed = place(&deletion.items)?;
     let twins = twins(&mut writing, &deletion.items)?;
@@ -109,7 +104,8 @@ fn twins(writing: &mut Writing<'_>, items: &[NewItem]) -> Result<Vec<Option<Twin
                 let account = writing.words.number(wanted.target.account.as_str())?;
                 Some(coalesce::twins(writing, account, &wanted.target, None)?)
             }
-            _ => None,
+            (Start::Sends { .. }, None)
+            | (Start::Ended(_) | Start::Waits(_) | Start::Follows { .. } | Start::After { .. }, _) => None,
         };
         all.push(twins);
     }

@@ -97,14 +97,19 @@ fn copy(source: &Connection, part: &Path, to: &Path) -> Result<(), BackupError> 
 
 /// Gives it its name, unless another has it by now.
 fn name(part: &Path, to: &Path) -> Result<(), BackupError> {
-    let linked = std::fs::hard_link(part, to).or_else(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Err(error),
+    let failed = |source: io::Error| {
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            BackupError::Exists(to.to_owned())
+        } else {
+            BackupError::Io { path: to.to_owned(), source }
+        }
+    };
+    if let Err(error) = std::fs::hard_link(part, to) {
+        if to.exists() {
+            return Err(failed(error));
+        }
         // A file system without links: here a name that comes in this very moment would be lost.
-        _ if !to.exists() => std::fs::rename(part, to),
-        _ => Err(error),
-    });
-    linked.and_then(|()| epoch::sync_folder(to)).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => BackupError::Exists(to.to_owned()),
-        _ => BackupError::Io { path: to.to_owned(), source },
-    })
+        std::fs::rename(part, to).map_err(failed)?;
+    }
+    epoch::sync_folder(to).map_err(failed)
 }

@@ -99,7 +99,7 @@ impl Open {
     /// Whether it was never sent and nothing is sent for it. A duplicate goes with its leader.
     fn can_be_dropped(&self) -> bool {
         let was_sent = self.progress.as_ref().is_some_and(Progress::was_sent);
-        !self.follows && !(self.due && was_sent)
+        !(self.follows || self.due && was_sent)
     }
 }
 

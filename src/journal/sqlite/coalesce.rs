@@ -16,7 +16,7 @@ use crate::types::target::Target;
 
 /// Items of one name looked at, newest first. Those past it take their own turn
 /// and find the one that is sent then.
-const NEWEST: i64 = 16;
+const NEWEST: i64 = 256;
 
 const NAMED: &str = "SELECT deletion, idx, form, kind, what, outcome IS NULL AS open, \
     lease_until IS NOT NULL AS sending, due_at IS NOT NULL AS due, calls, behind, operation \
@@ -62,11 +62,11 @@ pub(super) fn twins(
     let mut idle = Vec::new();
     while let Some(row) = found.next()? {
         let key = ItemKey { deletion: row.get("deletion")?, index: row.get("idx")? };
-        if Some(key.deletion) == own
-            || !row.get::<_, bool>("open")?
-            || !rows::is_same(row, target)?
-            || !writing.parent_of(key)?.runs()
-        {
+        if Some(key.deletion) == own || !row.get::<_, bool>("open")? || !rows::is_same(row, target)? {
+            continue;
+        }
+        // What is under way is under way, whatever became of its deletion since.
+        if !row.get::<_, bool>("sending")? && !writing.parent_of(key)?.runs() {
             continue;
         }
         if leads(row)? {

@@ -49,16 +49,14 @@ fn inode(_: &Path) -> io::Result<String> {
 fn moved(stored: Option<(&str, &str)>, companion: Option<&str>, inode: &str) -> Option<&'static str> {
     let stands = |value| companion.is_some_and(|text| text.lines().any(|line| line == value));
     match (stored, companion) {
-        // Its first start with this version.
-        (None, None) => None,
-        (None, Some(_)) if stands(NONE) => None,
-        (None, Some(_)) => Some("it is older than the file beside it"),
+        (None, Some(_)) if !stands(NONE) => Some("it is older than the file beside it"),
         (Some(_), None) => Some("the file beside it that ends in .epoch is missing"),
         (Some((value, _)), Some(_)) if !stands(value) => Some("the file beside it names another state"),
         (Some((_, was)), Some(_)) if !was.is_empty() && !inode.is_empty() && was != inode => {
             Some("it is another file than before")
         }
-        (Some(_), Some(_)) => None,
+        // With nothing stored: its first start with this version.
+        (None | Some(_), _) => None,
     }
 }
 

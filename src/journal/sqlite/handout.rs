@@ -51,10 +51,10 @@ pub(super) fn claim(
     let now = rows::millis(now);
     queues::wake_due(connection, lane, now)?;
     let mut writing = Writing::new(connection, now);
-    let (mut items, mut group, mut is_over) = (Vec::new(), None, false);
+    let (mut items, mut group, mut is_over) = (Vec::new(), None::<String>, false);
     for _ in 0..ROUNDS {
         let places = max.saturating_sub(items.len());
-        let found = turns::choose(connection, &mut writing.queues, lane, now, places, group.as_ref())?;
+        let found = turns::choose(connection, &mut writing.queues, lane, now, places, group.as_deref())?;
         is_over = matches!(found, Found::Nothing);
         let Found::Items(chosen) = found else { break };
         hand_out(

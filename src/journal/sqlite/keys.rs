@@ -6,10 +6,11 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::rows;
-use crate::journal::Error;
+use super::{rows, words};
+use crate::journal::{Accepted, Error, Once};
 use crate::types::deletion::{DeletionId, DeletionSeq, Digest};
 
 const FIND: &str = "SELECT k.fingerprint, d.id FROM keys k CROSS JOIN deletions d ON d.seq = k.deletion \
@@ -36,6 +37,29 @@ pub(super) enum Held {
     },
     /// A request that is still being received.
     Busy,
+}
+
+impl Held {
+    /// What a request with the key is answered, unless it is the first.
+    pub(super) fn answer(self, once: &Once) -> Option<Accepted> {
+        match self {
+            Held::Free => None,
+            Held::By { id, fingerprint } if fingerprint == once.fingerprint => Some(Accepted::Known(id)),
+            Held::By { .. } => Some(Accepted::KeyReused),
+            Held::Busy => Some(Accepted::KeyBusy),
+        }
+    }
+}
+
+/// What a caller's key would give now.
+pub(super) fn known(
+    connection: &Connection,
+    now: Timestamp,
+    requested_by: &str,
+    once: &Once,
+) -> Result<Option<Accepted>, Error> {
+    let Some(caller) = words::find(connection, requested_by)? else { return Ok(None) };
+    Ok(find(connection, caller, &once.key, rows::millis(now))?.answer(once))
 }
 
 /// Looks under a key.

@@ -14,8 +14,8 @@ use rusqlite::Connection;
 
 use super::{
     Accepted, Asked, Begun, CallRecord, Change, Chore, Claim, Claimed, DeletionFilter, DeletionRow, Error,
-    ItemFilter, ItemRow, Journal, LaneShare, NewDeletion, NewItem, NewUpload, OpenLane, Receipt, Recorded,
-    Rescue, Retry, Seal, Settled, Settlement, Touched, Turned,
+    ItemFilter, ItemRow, Journal, LaneShare, NewDeletion, NewItem, NewUpload, Once, OpenLane, Receipt,
+    Recorded, Rescue, Retry, Seal, Settled, Settlement, Touched, Turned,
 };
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
@@ -152,6 +152,11 @@ impl SqliteJournal {
 impl Journal for SqliteJournal {
     async fn append(&self, deletion: NewDeletion) -> Result<Accepted, Error> {
         self.write(deletion.items.len() + 1, move |c, now| accept::append(c, now, &deletion)).await
+    }
+
+    async fn known(&self, requested_by: &str, once: &Once) -> Result<Option<Accepted>, Error> {
+        let (caller, once, now) = (requested_by.to_owned(), once.clone(), self.clock.now());
+        self.readers.read(move |c| keys::known(c, now, &caller, &once)).await
     }
 
     async fn begin(&self, upload: NewUpload) -> Result<Begun, Error> {

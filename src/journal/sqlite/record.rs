@@ -125,9 +125,9 @@ fn end(
     }
     resolve(writing.connection, key, change.progress.as_ref())?;
     if is_dropped {
-        writing.dropped(key)?
+        writing.dropped(key)?;
     } else {
-        writing.ended(key, ending)?
+        writing.ended(key, ending)?;
     }
     Ok(true)
 }

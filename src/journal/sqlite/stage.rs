@@ -165,7 +165,9 @@ pub(super) fn stage(
                 let placed = place(&mut of_name, seq, account, wanted)?;
                 add(&mut writer, &mut words, &mut upload, index, account, wanted, step, placed)?;
             }
-            _ => return Err(Error::Invalid(format!("item {index} of an upload starts otherwise"))),
+            (Start::Waits(_) | Start::Sends { .. } | Start::Follows { .. } | Start::After { .. }, _) => {
+                return Err(Error::Invalid(format!("item {index} of an upload starts otherwise")));
+            }
         }
     }
     let [deleted, absent, refused, busy, failed, unknown, canceled] = upload.ended;

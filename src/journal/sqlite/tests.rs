@@ -13,7 +13,7 @@ use crate::journal::Appended;
 use crate::journal::contract::{self, Bench, LEASE, Store, deletion, sent, waiting};
 use crate::types::clock::SystemClock;
 use crate::types::lifecycle::DeletionState;
-use crate::types::outcome::{AttemptClass, Ending};
+use crate::types::outcome::{AttemptClass, Ending, Outcome};
 
 contract::contract_tests!(bench);
 
@@ -315,21 +315,85 @@ async fn a_finished_item_of_a_large_deletion_costs_little() {
     let file = OneFile::new();
     let path = file.path();
     let bench = Bench::on(Box::new(file)).await;
-    let items = 20_000_u64;
-    for _ in 0..items / 1_000 {
+    let upload = NewUpload {
+        id: DeletionId::new(),
+        requested_by: "ops".to_owned(),
+        reason: None,
+        if_absent: crate::types::deletion::IfAbsent::Ok,
+        key: None,
+    };
+    let Begun::Receiving(seq) = bench.journal.begin(upload).await.unwrap() else { panic!() };
+    let items = 20_000_u32;
+    for from in (0..items).step_by(1_000) {
         // Ids as the vendors make them: 32 random hexadecimal digits.
         let id = || uuid::Uuid::new_v4().simple().to_string();
-        bench.append((0..1_000).map(|_| waiting(&id())).collect()).await;
-        loop {
-            let some = bench.claim("DeleteVideo", 20).await;
-            if some.is_empty() {
-                break;
-            }
-            bench.end(&some, &Ending::deleted()).await;
+        bench.journal.stage(seq, from, (0..1_000).map(|_| waiting(&id())).collect()).await.unwrap();
+    }
+    let seal = Seal { total: items, digest: crate::types::deletion::Digest([1; 32]), fingerprint: None };
+    bench.journal.seal(seq, seal).await.unwrap();
+    loop {
+        let some = bench.claim("DeleteVideo", 20).await;
+        if some.is_empty() {
+            break;
         }
+        bench.end(&some, &Ending::deleted()).await;
     }
     bench.journal.close().await;
-    let bytes = std::fs::metadata(path).unwrap().len() / items;
+    let bytes = std::fs::metadata(path).unwrap().len() / u64::from(items);
     println!("{bytes} bytes per finished item");
     assert!(bytes <= 250, "{bytes} bytes per item");
+}
+
+/// A file as version 1 wrote it: one deletion with an item done, one due, one that
+/// waits for another, one being sent; and one that has finished.
+fn of_version_1(file: &OneFile) {
+    std::fs::create_dir_all(file.path().parent().unwrap()).unwrap();
+    let connection = raw(file);
+    connection.execute_batch(include_str!("schema.sql")).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO words VALUES (1, 'ops'), (2, 'media-cn'), (3, 'DeleteVideo'), (4, 'GetPlayInfo');
+            INSERT INTO deletions VALUES (1, 'del_01JD0000000000000000000001', 1, '[2]', 'why', 0,
+                1000, 2000, NULL, 4, 1, 1, 0, 0, 0, 0, 0, 0);
+            INSERT INTO deletions VALUES (2, 'del_01JD0000000000000000000002', 1, '[2]', NULL, 1,
+                1000, 2000, 3000, 1, 1, 0, 1, 0, 0, 0, 0, 0);
+            INSERT INTO deletion_accounts VALUES (2, 1), (2, 2);
+            INSERT INTO calls VALUES (1, 2, 3, 1, 1500, 20, 1, 200, NULL, 'r-1');
+            INSERT INTO items (deletion, idx, account, form, name, kind, behind, operation, phase, due_at,
+                generation, lease_until, calls, tries, call, outcome, inferred, finished_at, outcome_seq) VALUES
+                (1, 0, 2, 0, 'v0', 0, NULL, NULL, NULL, NULL, 1, NULL, 1, 0, 1, 0, 0, 2000, 1),
+                (1, 1, 2, 0, 'v1', 0, NULL, 3, 1, 1000, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL),
+                (1, 2, 2, 0, 'v1', 5, 1, 4, 1, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL),
+                (1, 3, 2, 0, 'v3', 0, NULL, 3, 1, NULL, 2, 9000, 0, 0, NULL, NULL, NULL, NULL, NULL),
+                (2, 0, 2, 0, 'v9', 0, NULL, NULL, NULL, NULL, 1, NULL, 1, 0, 1, 1, 0, 3000, 1);
+            PRAGMA user_version = 1; PRAGMA application_id = 1448035410;",
+        )
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_journal_of_version_1_goes_on() {
+    let file = OneFile::new();
+    of_version_1(&file);
+    let bench = Bench::on(Box::new(file)).await;
+    let (done, open) = (bench.newest(0).await, bench.newest(1).await);
+    assert_eq!(
+        (done.state, done.counts.of(Outcome::Absent), done.last_outcome),
+        (DeletionState::Finished, 1, 1)
+    );
+    assert_eq!((open.state, open.counts.open(), open.last_outcome), (DeletionState::Running, 3, 1));
+    assert_eq!((open.requested_by.as_str(), open.reason.as_deref()), ("ops", Some("why")));
+    assert!(!open.bulk && open.pause.is_none() && open.round == 0);
+    let waiting = OpenLane { lane: contract::lane("DeleteVideo"), waiting: 1, bulk: 0 };
+    assert_eq!(bench.journal.open_lanes().await, Ok(vec![waiting]));
+    let rescued = bench.journal.rescue(Rescue::All, 9, LEASE).await.unwrap();
+    let due = bench.claim("DeleteVideo", 9).await;
+    assert_eq!((contract::names(&rescued), contract::names(&due)), (vec!["v3"], vec!["v1"]));
+    bench.end(&[rescued, due].concat(), &Ending::deleted()).await;
+    let last = bench.claim("GetPlayInfo", 9).await;
+    let recorded = bench.end(&last, &Ending::deleted()).await;
+    assert_eq!((recorded.touched.len(), recorded.touched[0].finished), (1, true));
+    let places: Vec<_> = bench.items(open.seq).await.iter().map(|item| item.outcome_seq).collect();
+    assert_eq!(places, [1, 3, 4, 2].map(Some));
+    assert_eq!(bench.journal.open_lanes().await, Ok(vec![]));
 }

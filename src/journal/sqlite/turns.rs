@@ -26,8 +26,16 @@ const TURNS: &str = "SELECT caller, tag, served FROM turns t WHERE account = ?1 
     AND q.caller = t.caller AND q.asleep IS NULL)";
 const READY: &str = "SELECT deletion, tag FROM queues INDEXED BY queues_turn \
     WHERE account = ?1 AND operation = ?2 AND caller = ?3 AND asleep IS NULL ORDER BY tag, deletion LIMIT ?4";
-const DUE: &str = "SELECT due_at, idx, grp FROM items INDEXED BY items_due \
-    WHERE deletion = ?1 AND account = ?2 AND operation = ?3 AND due_at <= ?4 ORDER BY due_at, idx LIMIT ?5";
+// What came later than its deletion is a repeat, a next step, or was let go: it goes
+// first, since behind a long deletion a repeat would come after its time.
+const DUE_AGAIN: &str = "SELECT due_at, idx, grp FROM items INDEXED BY items_due \
+    WHERE deletion = ?1 AND account = ?2 AND operation = ?3 \
+    AND due_at > (SELECT created_at FROM deletions WHERE seq = ?1) AND due_at <= ?4 \
+    ORDER BY due_at, idx LIMIT ?5";
+const DUE_FIRST: &str = "SELECT due_at, idx, grp FROM items INDEXED BY items_due \
+    WHERE deletion = ?1 AND account = ?2 AND operation = ?3 \
+    AND due_at <= (SELECT min(created_at, ?4) FROM deletions WHERE seq = ?1) \
+    ORDER BY due_at, idx LIMIT ?5";
 const NEXT_DUE: &str = "SELECT min(due_at) FROM items INDEXED BY items_due \
     WHERE deletion = ?1 AND account = ?2 AND operation = ?3 AND due_at IS NOT NULL";
 const NEXT_AWAKE: &str = "SELECT min(asleep) FROM queues INDEXED BY queues_asleep \
@@ -36,15 +44,16 @@ const SERVED_TURN: &str =
     "UPDATE turns SET tag = ?4, served = ?5 WHERE account = ?1 AND operation = ?2 AND caller = ?3";
 const SERVED_LANE: &str = "UPDATE lanes SET served = ?3 WHERE account = ?1 AND operation = ?2";
 /// The statements of this file.
-pub(super) const STATEMENTS: [&str; 7] = [TURNS, READY, DUE, NEXT_DUE, NEXT_AWAKE, SERVED_TURN, SERVED_LANE];
+pub(super) const STATEMENTS: [&str; 8] =
+    [TURNS, READY, DUE_AGAIN, DUE_FIRST, NEXT_DUE, NEXT_AWAKE, SERVED_TURN, SERVED_LANE];
 
 /// Items that go with one call.
 #[derive(Debug)]
 pub(super) struct Chosen {
     /// Oldest first.
     pub(super) keys: Vec<ItemKey>,
-    /// The group that they share.
-    pub(super) group: Option<String>,
+    /// The group that they share; the empty one stands for none.
+    pub(super) group: String,
 }
 
 /// What was found in a lane.
@@ -71,7 +80,7 @@ pub(super) fn choose(
     lane: LaneNo,
     now: i64,
     max: usize,
-    group: Option<&Option<String>>,
+    group: Option<&str>,
 ) -> Result<Found, Error> {
     for _ in 0..ROUNDS {
         let mut turns = turns(connection, lane)?;
@@ -146,17 +155,16 @@ fn flows(connection: &Connection, lane: LaneNo, turns: &[Turn], max: usize) -> R
 }
 
 /// What is due of these, of the group of the first; `None` if nothing is due of the first.
-#[expect(clippy::type_complexity, reason = "used once, beside its caller")]
 fn look(
     connection: &Connection,
     lane: LaneNo,
     now: i64,
     max: usize,
     flows: &[Flow],
-    group: Option<&Option<String>>,
-) -> Result<Option<(Option<String>, Vec<Ready>)>, Error> {
+    group: Option<&str>,
+) -> Result<Option<(String, Vec<Ready>)>, Error> {
     let limit = max.max(CANDIDATES / flows.len().max(1));
-    let mut group = group.cloned();
+    let mut group = group.map(str::to_owned);
     let mut ready = Vec::with_capacity(flows.len());
     for (place, flow) in flows.iter().enumerate() {
         let (any, due) = due(connection, lane, flow.deletion, now, max, limit, &mut group)?;
@@ -172,7 +180,7 @@ fn look(
         }
         ready.push(Ready { flow: Flow { ready: due.len(), ..*flow }, due });
     }
-    Ok(Some((group.flatten(), ready)))
+    Ok(Some((group.unwrap_or_default(), ready)))
 }
 
 /// Whether anything is due of a deletion, and up to `max` items of it that are of the group.
@@ -183,21 +191,24 @@ fn due(
     now: i64,
     max: usize,
     limit: usize,
-    group: &mut Option<Option<String>>,
+    group: &mut Option<String>,
 ) -> Result<(bool, Vec<(i64, ItemKey)>), Error> {
-    let mut statement = connection.prepare_cached(DUE)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut found = statement.query([deletion, lane.account, lane.operation, now, limit])?;
     let (mut any, mut keys) = (false, Vec::new());
-    while let Some(row) = found.next()? {
-        any = true;
-        let of = row.get_ref(2)?.as_str_or_null().map_err(|e| Error::Unreadable(e.to_string()))?;
-        if group.get_or_insert_with(|| of.map(str::to_owned)).as_deref() != of {
-            continue;
-        }
-        keys.push((row.get(0)?, ItemKey { deletion, index: row.get(1)? }));
-        if keys.len() == max {
-            break;
+    for statement in [DUE_AGAIN, DUE_FIRST] {
+        let mut statement = connection.prepare_cached(statement)?;
+        let mut found = statement.query([deletion, lane.account, lane.operation, now, limit])?;
+        while let Some(row) = found.next()? {
+            any = true;
+            let of = row.get_ref(2)?.as_str_or_null().map_err(|e| Error::Unreadable(e.to_string()))?;
+            let of = of.unwrap_or_default();
+            if *group.get_or_insert_with(|| of.to_owned()) != of {
+                continue;
+            }
+            keys.push((row.get(0)?, ItemKey { deletion, index: row.get(1)? }));
+            if keys.len() == max {
+                return Ok((any, keys));
+            }
         }
     }
     Ok((any, keys))

@@ -166,7 +166,7 @@ fn coded(call: &Call, ask: &Ask, reply: &Reply, code: &str, report: CallReport) 
         Some(Meaning::Forbidden) => {
             let message = "The account has no right to this operation or to this asset.";
             let error = with_code(Reason::Forbidden, message, code);
-            plain(all(call, not_ok(Outcome::Refused, error, of_several_assets, true), report))
+            plain(all(call, not_ok(Outcome::Refused, error, of_several_assets, true), refused))
         }
         Some(Meaning::Invalid) => {
             let error = with_code(Reason::Invalid, "The vendor calls a value in the call invalid.", code);

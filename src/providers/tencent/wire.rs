@@ -207,12 +207,21 @@ pub(super) enum Answer {
 }
 
 /// Reads an answer by its content: the vendor also labels JSON as plain text
-/// (vendor page 1.5). Errors of the API come with status 200, so any other status
-/// is a gateway's.
+/// (vendor page 1.5). A success comes with status 200 only. An error does so too by
+/// that page, but its code decides and not the status (FAULTS.md, 3), so one with a
+/// 4xx is read; what a gateway says with a 5xx may stand before a call that runs.
 pub(super) fn read(status: StatusCode, body: &[u8]) -> Answer {
-    if status != StatusCode::OK {
+    let is_ok = status == StatusCode::OK;
+    if !is_ok && !status.is_client_error() {
         return Answer::Unusable;
     }
+    match read_envelope(body) {
+        Answer::Success { .. } if !is_ok => Answer::Unusable,
+        answer @ (Answer::Success { .. } | Answer::Error { .. } | Answer::Unusable) => answer,
+    }
+}
+
+fn read_envelope(body: &[u8]) -> Answer {
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(mut envelope)) => match envelope.remove("Response") {
             Some(response @ Value::Object(_)) => read_response(response),
@@ -421,6 +430,13 @@ mod tests {
         for status in [301, 400, 403, 404, 429, 500, 502, 503, 504, 201, 204] {
             let body = br#"{"Response":{"RequestId":"r1"}}"#;
             assert_eq!(read(StatusCode::from_u16(status).unwrap(), body), Answer::Unusable, "{status}");
+        }
+        let missing = br#"{"Response":{"Error":{"Code":"ResourceNotFound"},"RequestId":"r1"}}"#;
+        for (status, is_read) in
+            [(200, true), (400, true), (404, true), (302, false), (500, false), (503, false)]
+        {
+            let answer = read(StatusCode::from_u16(status).unwrap(), missing);
+            assert_eq!(matches!(answer, Answer::Error { .. }), is_read, "{status}");
         }
         let deep = "[".repeat(100_000);
         assert_eq!(read_ok(&deep), Answer::Unusable);

@@ -12,19 +12,25 @@ pub(crate) mod process;
 /// HTTP by hand.
 pub(crate) mod raw;
 
+/// Server-Sent Events.
+pub(crate) mod sse;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use vodrm::api;
 use vodrm::app::sandboxes::Sandboxes;
 use vodrm::app::service::Service;
 use vodrm::app::shutdown::Shutdown;
-use vodrm::guard::caller::NewKey;
+use vodrm::guard::caller::{Callers, NewKey};
 use vodrm::sandbox::{Options, Sandbox};
 use vodrm::settings::{Settings, Sources};
 use vodrm::types::clock::SystemClock;
@@ -200,6 +206,37 @@ impl House {
         answer.json()["id"].as_str().unwrap().to_owned()
     }
 
+    /// Uploads a list of plain ids of the simulated Alibaba.
+    pub(crate) fn upload_text(&self, query: &str, body: impl Into<reqwest::Body>) -> Request {
+        let request = self.call("POST", &format!("/v1/deletions?account={ALI}{query}"));
+        request.header("content-type", "text/plain").body(body)
+    }
+
+    /// Uploads a target a line.
+    pub(crate) fn upload_ndjson(&self, query: &str, body: impl Into<reqwest::Body>) -> Request {
+        let request = self.call("POST", &format!("/v1/deletions{query}"));
+        request.header("content-type", "application/x-ndjson").body(body)
+    }
+
+    /// Calls a verb of a deletion.
+    pub(crate) async fn verb(&self, id: &str, verb: &str) -> Answer {
+        self.call("POST", &format!("/v1/deletions/{id}/{verb}")).send().await
+    }
+
+    /// Reads a deletion until this holds of it.
+    pub(crate) async fn until(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let path = format!("/v1/deletions/{id}");
+        let shown = async {
+            loop {
+                let deletion = self.get(&path).await.json();
+                if holds(&deletion) {
+                    return deletion;
+                }
+            }
+        };
+        soon(what, shown).await
+    }
+
     /// The deletion, once it has ended.
     pub(crate) async fn finished(&self, id: &str) -> Value {
         let ended = async {
@@ -211,6 +248,30 @@ impl House {
             }
         };
         soon(&format!("the end of {id}"), ended).await
+    }
+
+    /// The routes without a connection around them, for who looks at bodies as they are made.
+    pub(crate) fn router(&self) -> axum::Router {
+        let service = self.service.as_ref().unwrap();
+        let longest = Duration::from_mins(1);
+        api::router(api::Parts {
+            dispatch: service.dispatch.clone(),
+            callers: Arc::new(Callers::open()),
+            metrics: service.metrics.clone(),
+            clock: SystemClock::start(),
+            body_limits: api::body::BodyLimits { max_json_bytes: 4_096, silence: longest, deadline: longest },
+            upload_limits: api::intake::UploadLimits {
+                max_items: 1,
+                max_bytes: 4_096,
+                max_line_bytes: 4_096,
+                places: Arc::new(Semaphore::new(1)),
+            },
+            key_rules: api::idempotency::KeyRules { keep: longest, required: false },
+            seats: api::seats::Seats::new(256, 256),
+            max_requests_in_flight: 1,
+            public_docs: true,
+            draining: CancellationToken::new(),
+        })
     }
 
     /// Stops in order and waits for the end.
@@ -256,6 +317,20 @@ pub(crate) fn chunked(bytes: impl Into<bytes::Bytes>) -> reqwest::Body {
     let frame = hyper::body::Frame::data(bytes.into());
     let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(frame)]);
     reqwest::Body::wrap(http_body_util::StreamBody::new(stream))
+}
+
+/// A body in these pieces, each a chunk of its own.
+pub(crate) fn pieces(pieces: Vec<Vec<u8>>) -> reqwest::Body {
+    let frames =
+        pieces.into_iter().map(|piece| Ok::<_, std::io::Error>(hyper::body::Frame::data(piece.into())));
+    let stream =
+        futures_util::stream::iter(frames.collect::<Vec<Result<hyper::body::Frame<bytes::Bytes>, _>>>());
+    reqwest::Body::wrap(http_body_util::StreamBody::new(stream))
+}
+
+/// A list of ids, one a line.
+pub(crate) fn lines<S: AsRef<str>>(ids: impl IntoIterator<Item = S>) -> String {
+    ids.into_iter().fold(String::new(), |list, id| list + id.as_ref() + "\n")
 }
 
 /// A request that knows what it is, so that its answer can be held against the contract.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::{Answer, contract, soon};
 
@@ -16,6 +16,13 @@ pub(crate) struct Raw {
 impl Raw {
     pub(crate) async fn open(addr: SocketAddr) -> Self {
         Self { stream: TcpStream::connect(addr).await.unwrap() }
+    }
+
+    /// A connection that takes little at a time: its peer stalls as soon as it is not read.
+    pub(crate) async fn narrow(addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4 * 1024).unwrap();
+        Self { stream: socket.connect(addr).await.unwrap() }
     }
 
     /// Sends bytes as they are. A peer that has cut already is for `answer` to find.
@@ -39,6 +46,12 @@ impl Raw {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Waits for the first byte of an answer, and reads no other.
+    pub(crate) async fn first_byte(&mut self) -> bool {
+        let mut byte = [0];
+        soon("the first byte", self.stream.read(&mut byte)).await.is_ok_and(|read| read == 1)
     }
 
     /// Waits until the peer closes.

@@ -9,6 +9,8 @@ pub(crate) mod checker;
 
 pub(crate) mod clock;
 
+pub(crate) mod relay;
+
 pub(crate) mod stage;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -59,6 +61,15 @@ struct Running {
     runtime: Runtime,
     service: Service,
     shutdown: Shutdown,
+}
+
+impl Drop for World {
+    /// A test that fails leaves the service running; its runtime may not be waited for here.
+    fn drop(&mut self) {
+        if let Some(Running { runtime, .. }) = self.running.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What the service answered.

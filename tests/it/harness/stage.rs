@@ -2,13 +2,15 @@
 //!
 //! For what takes minutes and is about milliseconds: quota, fairness, forecasts,
 //! verbs that race. The vendor is a function that answers after a time of its own.
-//! Time moves only when nothing is left to do at the present moment: a journal
-//! that is slow on a busy machine costs the test real time and no time of the
-//! clock, unless the test says how long a commit takes.
+//! Time moves only when nothing is left to do at the present moment, and then to
+//! the next moment that somebody waits for: a journal that is slow on a busy
+//! machine costs the test real time and no time of the clock, unless the test says
+//! how long a commit takes.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -34,7 +36,7 @@ use vodrm::providers::{
     Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Repeat, Route, Verdict,
 };
 use vodrm::types::chance::Chance;
-use vodrm::types::clock::{Clock, ManualClock};
+use vodrm::types::clock::Clock;
 use vodrm::types::deletion::{DeletionId, DeletionSeq, IfAbsent, ItemKey, LaneId, PartName, Wanted};
 use vodrm::types::lifecycle::Pause;
 use vodrm::types::metrics::Metrics;
@@ -45,8 +47,6 @@ use vodrm::types::target::{AccountId, Kind, MediaId, Name, Target, What};
 pub(crate) const MANY: &str = "many";
 pub(crate) const ONE: &str = "one";
 
-/// How far time moves at once.
-const TICK: Duration = Duration::from_millis(1);
 /// Turns after which every task that could go on has gone on.
 const TURNS: usize = 48;
 
@@ -83,6 +83,64 @@ static ONE_OPERATIONS: [Operation; 2] = [
     },
 ];
 
+/// A clock that knows who waits for when.
+#[derive(Debug)]
+pub(crate) struct StageClock {
+    start: Timestamp,
+    uptime: watch::Sender<Duration>,
+    awaited: Mutex<BTreeMap<Duration, usize>>,
+}
+
+impl StageClock {
+    fn at(start: Timestamp) -> Arc<Self> {
+        Arc::new(Self { start, uptime: watch::Sender::new(Duration::ZERO), awaited: Mutex::default() })
+    }
+
+    /// Moves time on to the next moment that somebody waits for, but not beyond this one.
+    fn move_on(&self, at_most: Duration) {
+        let after = (Bound::Excluded(self.uptime()), Bound::Unbounded);
+        let next = self.awaited.lock().unwrap().range(after).next().map(|(at, _)| *at);
+        if let Some(next) = next.or((at_most < Duration::MAX).then_some(at_most)) {
+            self.uptime.send_replace(next.min(at_most));
+        }
+    }
+}
+
+/// Somebody waits for this moment.
+struct Awaited<'a>(&'a StageClock, Duration);
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        let mut awaited = self.0.awaited.lock().unwrap();
+        if let Some(count) = awaited.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                awaited.remove(&self.1);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Clock for StageClock {
+    fn now(&self) -> Timestamp {
+        self.start + self.uptime()
+    }
+
+    fn uptime(&self) -> Duration {
+        *self.uptime.borrow()
+    }
+
+    async fn sleep_until(&self, uptime: Duration) {
+        if self.uptime() >= uptime {
+            return;
+        }
+        *self.awaited.lock().unwrap().entry(uptime).or_default() += 1;
+        let _awaited = Awaited(self, uptime);
+        self.uptime.subscribe().wait_for(|now| *now >= uptime).await.unwrap();
+    }
+}
+
 /// What a vendor says of one entry.
 pub(crate) type Says = Box<dyn Fn(&Operation, &str) -> Verdict + Send + Sync>;
 
@@ -97,7 +155,7 @@ pub(crate) struct Seen {
 /// A vendor that is a function.
 pub(crate) struct Vendor {
     operations: &'static [Operation],
-    clock: Arc<ManualClock>,
+    clock: Arc<StageClock>,
     pub(crate) takes: Duration,
     says: Mutex<Says>,
     seen: Mutex<Vec<Seen>>,
@@ -157,10 +215,10 @@ impl Provider for Vendor {
             let says = self.says.lock().unwrap();
             ids.iter().map(|id| says(call.operation, id)).collect()
         };
-        let code = verdicts.iter().find_map(|verdict| match verdict {
-            Verdict::NotOk { error, .. } => error.vendor_code.clone(),
-            _ => None,
-        });
+        let code_of = |verdict: &Verdict| {
+            if let Verdict::NotOk { error, .. } = verdict { error.vendor_code.clone() } else { None }
+        };
+        let code = verdicts.iter().find_map(code_of);
         CallReport {
             class: AttemptClass::Answered,
             status: Some(200),
@@ -196,7 +254,7 @@ pub(crate) fn busy() -> Verdict {
 struct Watched {
     inner: SqliteJournal,
     at_work: watch::Sender<usize>,
-    clock: Arc<ManualClock>,
+    clock: Arc<StageClock>,
     takes: Duration,
 }
 
@@ -228,6 +286,7 @@ macro_rules! watched {
 
 watched! {
     fn append(deletion: NewDeletion) -> journal::Accepted;
+    fn known(requested_by: &str, once: &journal::Once) -> Option<journal::Accepted>;
     fn begin(upload: journal::NewUpload) -> journal::Begun;
     fn stage(upload: DeletionSeq, from: u32, items: Vec<NewItem>) -> ();
     fn seal(upload: DeletionSeq, seal: Seal) -> Touched;
@@ -266,6 +325,8 @@ pub(crate) struct Set {
     pub(crate) journal_takes: Duration,
     /// How often an item is tried.
     pub(crate) max_attempts: u32,
+    /// How long a finished deletion is kept.
+    pub(crate) keep: Duration,
 }
 
 impl Default for Set {
@@ -275,6 +336,7 @@ impl Default for Set {
             vendor_takes: Duration::from_millis(50),
             journal_takes: Duration::ZERO,
             max_attempts: 8,
+            keep: Duration::from_hours(24 * 90),
         }
     }
 }
@@ -282,7 +344,7 @@ impl Default for Set {
 /// Everything one test needs.
 pub(crate) struct Stage {
     pub(crate) dispatch: Dispatch,
-    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) clock: Arc<StageClock>,
     pub(crate) stop: CancellationToken,
     vendors: BTreeMap<&'static str, Arc<Vendor>>,
     journal: Arc<Watched>,
@@ -295,7 +357,7 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn new(set: Set) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = ManualClock::at("2026-11-20T10:00:00Z".parse().unwrap());
+        let clock = StageClock::at("2026-11-20T10:00:00Z".parse().unwrap());
         let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let metrics = Metrics::new();
         let inner =
@@ -340,7 +402,7 @@ impl Stage {
                 cool_down: Duration::from_secs(30),
             },
             queue_depth: 10_000,
-            keep: Duration::from_hours(24 * 90),
+            keep: set.keep,
         };
         let dispatch = Dispatch::new(parts, configs);
         let stage = Self {
@@ -383,7 +445,7 @@ impl Stage {
         let until = self.clock.uptime() + time;
         while self.clock.uptime() < until {
             self.settle().await;
-            self.clock.advance(TICK);
+            self.clock.move_on(until);
         }
         self.settle().await;
     }
@@ -399,7 +461,7 @@ impl Stage {
             }
             // What it waits for may have come to pass just now.
             tokio::select! { biased; done = &mut work => return done, () = std::future::ready(()) => {} }
-            self.clock.advance(TICK);
+            self.clock.move_on(Duration::MAX);
         }
     }
 

@@ -219,7 +219,9 @@ fn refusals_say_whose_they_are() {
                 let of_whole_call = expected.2 && (call.entries.len() > 1 || !of_asset);
                 let expected = (expected.0, expected.1, of_whole_call, expected.3);
                 assert_eq!(refused(&verdict), expected, "{action:?} {code}");
-                assert_eq!(report.class, AttemptClass::Answered);
+                let denied = expected.1 == Reason::Forbidden;
+                let class = if denied { AttemptClass::Refused } else { AttemptClass::Answered };
+                assert_eq!(report.class, class, "{code}");
                 let Verdict::NotOk { error, .. } = verdict else { unreachable!() };
                 assert_eq!(error.vendor_code.as_deref(), Some(code));
                 assert!(!error.message.contains(code), "our own sentence");

@@ -82,6 +82,15 @@ impl Library {
         added
     }
 
+    /// Adds those that the main application never held; what was deleted stays deleted.
+    pub(super) fn add_unknown(&self, ids: impl IntoIterator<Item = String>) {
+        let unknown = {
+            let media = self.locked();
+            ids.into_iter().filter(|id| !media.contains_key(id)).collect::<Vec<String>>()
+        };
+        self.add(unknown);
+    }
+
     /// Makes a part of a media (again); answers its generation, or nothing if there is no such media.
     pub(super) fn make_part(&self, file_id: &str, kind: PartKind, definition: i64) -> Option<u32> {
         self.change(file_id, |media| media.make(kind, definition))

@@ -118,7 +118,13 @@ impl TencentVod {
 
     /// Replaces the switches.
     pub fn set_switches(&self, options: Options) {
+        let bulk = options.bulk_media;
         *self.options.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
+        self.add_bulk(bulk);
+    }
+
+    fn add_bulk(&self, bulk: u32) {
+        self.library.add_unknown((seed::VIDEOS..seed::VIDEOS + u64::from(bulk)).map(seed::video));
     }
 
     fn current(&self) -> Arc<Options> {
@@ -235,6 +241,7 @@ impl Vendor for TencentVod {
 
     fn reset(&self) {
         self.library.reset();
+        self.add_bulk(self.current().bulk_media);
     }
 
     fn options(&self) -> Value {
@@ -243,6 +250,9 @@ impl Vendor for TencentVod {
 
     fn set_options(&self, patch: &Value) -> Result<(), String> {
         let options = overlay(&self.switches(), patch)?;
+        if options.bulk_media > seed::MAX_BULK {
+            return Err(format!("bulk_media is above {}", seed::MAX_BULK));
+        }
         self.set_switches(options);
         Ok(())
     }

@@ -177,6 +177,8 @@ pub struct Options {
     pub nulls: Nulls,
     /// The three `MpsAi` part types are known (open question 6: older accounts may reject them).
     pub mps_parts: bool,
+    /// How many ordinary videos follow the seeded ones, now and at every reset: `seed::video(VIDEOS..)`.
+    pub bulk_media: u32,
     /// Every key that signs, by `SecretId`. Naming this switch replaces all keys.
     pub keys: BTreeMap<String, Key>,
 }
@@ -194,6 +196,7 @@ impl Default for Options {
             throttle_code: ThrottleCode::default(),
             nulls: Nulls::default(),
             mps_parts: true,
+            bulk_media: 0,
             keys: seed::keys(),
         }
     }

@@ -44,6 +44,8 @@ pub const SUB_APPS: [(u64, &str, &str); 2] = [(SUB_APP_MAIN, "main", "On"), (SUB
 
 /// How many ordinary videos there are: `video(0)` to `video(VIDEOS - 1)`.
 pub const VIDEOS: u64 = 48;
+/// Videos that the option `bulk_media` adds at most.
+pub const MAX_BULK: u32 = 1_000_000;
 const FIRST_VIDEO: u64 = 5_285_890_784_000_000_000;
 
 /// An audio: original and two transcodes.

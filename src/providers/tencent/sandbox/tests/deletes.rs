@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::PartKind;
 use super::{Heard, Trial, seed};
+use crate::sandbox::Vendor as _;
 
 /// The definitions that `TranscodeSet` lists, 0 being the original.
 fn listed(trial: &Trial, file_id: &str) -> Vec<i64> {
@@ -145,6 +146,21 @@ fn a_second_delete_is_an_error_unless_switched() {
     assert!(heard.code == "ok" && none_removed(&heard));
     // An id that never was stays an error.
     assert_eq!(trial.delete(seed::MISSING, &json!([])).code, "ResourceNotFound");
+}
+
+#[test]
+fn bulk_media_follow_the_seeded_ones_and_stay_deleted() {
+    let trial = Trial::with(&json!({ "bulk_media": 2 }));
+    let (first, past) = (seed::video(seed::VIDEOS), seed::video(seed::VIDEOS + 2));
+    assert_eq!(trial.delete(&past, &json!([])).code, "ResourceNotFound");
+    assert_eq!(trial.delete(&first, &json!([])).removed(), ["everything"]);
+    trial.switch(&json!({ "bulk_media": 3 }));
+    assert_eq!(trial.delete(&first, &json!([])).code, "ResourceNotFound");
+    assert_eq!(trial.delete(&past, &json!([])).removed(), ["everything"]);
+    trial.vendor.reset();
+    assert_eq!(trial.delete(&first, &json!([])).removed(), ["everything"]);
+    let most = json!({ "bulk_media": seed::MAX_BULK + 1 });
+    assert!(trial.vendor.set_options(&most).is_err_and(|why| why.contains("bulk_media")));
 }
 
 #[test]

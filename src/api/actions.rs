@@ -1,0 +1,212 @@
+//! The life cycle over HTTP: pause, resume, cancel, retry, settle.
+//!
+//! A verb is asked for, the journal decides by compare-and-set, and the answer is
+//! the deletion as it stands then. Which verb fits which state is one table in
+//! `types/lifecycle.rs`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::Api;
+use super::answer::{Beside, answer, describe, read, visible};
+use super::auth::Who;
+use super::body::{self, BodyLimits, Form};
+use super::docs::VerbProblems;
+use super::problem::Problem;
+use super::request::{Query, verb};
+use super::request_schema::{DecisionBody, VerbBody};
+use super::response::{DeletionBody, ItemBody};
+use crate::guard::caller::Scope;
+use crate::journal::{Settled, Settlement, Turned};
+use crate::types::deletion::ItemKey;
+use crate::types::lifecycle::Verb;
+use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
+
+/// Largest body of a verb: a reason of 1,000 characters, each written as an escape.
+const MAX_VERB_BYTES: usize = 16 * 1024;
+
+/// Everything that a verb comes with.
+struct Call {
+    who: Who,
+    id: String,
+    query: Option<String>,
+    headers: HeaderMap,
+    body: Body,
+}
+
+async fn turn(api: Api, call: Call, verb: Verb) -> Result<Response, Problem> {
+    Query::parse(call.query.as_deref())?.end()?;
+    let deletion = visible(&api, &call.who, &call.id, Scope::Delete).await?;
+    let reason = verb::reason(&read_body(&api, &call.headers, call.body).await?)?;
+    let turned = api.dispatch.turn(&deletion.id, verb, &call.who.0.name, reason).await?;
+    match turned {
+        None => return Err(Problem::not_found("there is no such deletion")),
+        Some(Turned::Wrong(row)) => {
+            let (verb, state) = (verb.as_str(), row.state);
+            return Err(Problem::new("wrong_state", format!("{verb} does not fit: the deletion is {state}")));
+        }
+        Some(Turned::Done(..) | Turned::Same(_)) => {}
+    }
+    let row = read(&api, &deletion.id).await?;
+    let is_open = verb == Verb::Cancel && row.counts.open() > 0;
+    let status = if is_open { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let beside = Beside { id: &row.id, patience: None, replayed: false };
+    Ok(answer(status, &beside, Json(describe(&api, &row).await?)))
+}
+
+/// A body that may be missing, but is JSON if it is there.
+async fn read_body(api: &Api, headers: &HeaderMap, body: Body) -> Result<bytes::BytesMut, Problem> {
+    let limits = BodyLimits { max_json_bytes: MAX_VERB_BYTES, ..api.body_limits };
+    let text = body::read_whole(headers, body, limits).await?;
+    if text.is_empty() || Form::of(headers)? == Form::Json {
+        return Ok(text);
+    }
+    Err(Problem::new("unsupported_media_type", "send Content-Type: application/json"))
+}
+
+/// Send nothing more of it until it is resumed; what was sent ends by itself.
+#[utoipa::path(
+    post,
+    path = "/v1/deletions/{deletion}/pause",
+    tag = "life cycle",
+    operation_id = "pauseDeletion",
+    params(("deletion" = String, Path, description = "The deletion's name")),
+    request_body(content = Option<VerbBody>, content_type = "application/json"),
+    responses((status = 200, description = "It is paused", body = DeletionBody), VerbProblems)
+)]
+pub async fn pause(
+    State(api): State<Api>,
+    who: Who,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    turn(api, Call { who, id, query, headers, body }, Verb::Pause).await
+}
+
+/// Go on with a paused one.
+#[utoipa::path(
+    post,
+    path = "/v1/deletions/{deletion}/resume",
+    tag = "life cycle",
+    operation_id = "resumeDeletion",
+    params(("deletion" = String, Path, description = "The deletion's name")),
+    request_body(content = Option<VerbBody>, content_type = "application/json"),
+    responses((status = 200, description = "It goes on", body = DeletionBody), VerbProblems)
+)]
+pub async fn resume(
+    State(api): State<Api>,
+    who: Who,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    turn(api, Call { who, id, query, headers, body }, Verb::Resume).await
+}
+
+/// Send nothing more of it, for good. Items that were not sent become `canceled`; what was sent
+/// ends by itself.
+#[utoipa::path(
+    post,
+    path = "/v1/deletions/{deletion}/cancel",
+    tag = "life cycle",
+    operation_id = "cancelDeletion",
+    params(("deletion" = String, Path, description = "The deletion's name")),
+    request_body(content = Option<VerbBody>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "It is canceled and every item has ended", body = DeletionBody),
+        (status = 202, description = "It is canceled; some items have not ended yet", body = DeletionBody,
+            headers(("Location" = String, description = "The deletion"), ("Retry-After" = i32, description = "Seconds"))),
+        VerbProblems
+    )
+)]
+pub async fn cancel(
+    State(api): State<Api>,
+    who: Who,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    turn(api, Call { who, id, query, headers, body }, Verb::Cancel).await
+}
+
+/// Open items that are `busy`, `failed` or `unknown` again: a new round in the same deletion.
+///
+/// Their earlier outcomes stay in their receipts. An `unknown` item that is not safe to repeat is
+/// read first.
+#[utoipa::path(
+    post,
+    path = "/v1/deletions/{deletion}/retry",
+    tag = "life cycle",
+    operation_id = "retryDeletion",
+    params(("deletion" = String, Path, description = "The deletion's name")),
+    request_body(content = Option<VerbBody>, content_type = "application/json"),
+    responses((status = 200, description = "What could be opened again is", body = DeletionBody), VerbProblems)
+)]
+pub async fn retry(
+    State(api): State<Api>,
+    who: Who,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    turn(api, Call { who, id, query, headers, body }, Verb::Retry).await
+}
+
+/// Decide an item that is `unknown`, by what an operator has found out. Nothing is sent.
+#[utoipa::path(
+    post,
+    path = "/v1/deletions/{deletion}/items/{index}/settle",
+    tag = "life cycle",
+    operation_id = "settleItem",
+    params(
+        ("deletion" = String, Path, description = "The deletion's name"),
+        ("index" = u32, Path, description = "The item's position, from 0")
+    ),
+    request_body(content = DecisionBody, content_type = "application/json"),
+    responses((status = 200, description = "The item, decided", body = ItemBody), VerbProblems)
+)]
+pub async fn settle(
+    State(api): State<Api>,
+    who: Who,
+    Path((id, index)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<ItemBody>, Problem> {
+    Query::parse(query.as_deref())?.end()?;
+    let missing = || Problem::not_found("there is no such item");
+    let deletion = visible(&api, &who, &id, Scope::Delete).await?;
+    let index = index.parse::<u32>().map_err(|_| missing())?;
+    let (outcome, reason) = verb::decision(&read_body(&api, &headers, body).await?)?;
+    let key = ItemKey { deletion: deletion.seq, index };
+    let settlement = Settlement { ending: decided(outcome), by: who.0.name.clone(), reason: Some(reason) };
+    match api.dispatch.settle(key, settlement).await? {
+        Settled::Done(row, _) => Ok(Json(ItemBody::from(&row))),
+        Settled::Wrong(row) => {
+            let stands = row.ending.map_or(row.state.as_str(), |ending| ending.outcome.as_str());
+            let detail = format!("the item is {stands}: only one that is unknown can be settled");
+            Err(Problem::new("wrong_state", detail))
+        }
+        Settled::NoItem => Err(missing()),
+    }
+}
+
+/// What an operator's word comes to.
+fn decided(outcome: Outcome) -> Ending {
+    match outcome {
+        Outcome::Deleted => Ending::deleted(),
+        Outcome::Absent => Ending::absent(),
+        Outcome::Refused | Outcome::Busy | Outcome::Failed | Outcome::Unknown | Outcome::Canceled => {
+            let error = ItemError::new(Reason::VendorError, "settled by an operator as failed");
+            Ending::not_ok(Outcome::Failed, error)
+        }
+    }
+}

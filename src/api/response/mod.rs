@@ -1,0 +1,33 @@
+//! What callers see, in the words of the contract.
+//!
+//! Types become bodies here, each with its schema for `openapi.yaml`. Nothing is
+//! decided: whether an item is ok or may be tried again follows from its outcome
+//! alone. One file per thing that is shown.
+
+/// A target, its outcome and its calls.
+pub mod item;
+
+/// A deletion.
+pub mod deletion;
+
+/// What stands at the vendor.
+pub mod asset;
+
+/// Accounts and lanes.
+pub mod account;
+
+pub use account::{AccountBody, AccountPage};
+pub use asset::MediaBody;
+pub use deletion::{DeletionBody, DeletionPage};
+pub use item::{ItemBody, ItemPage, ReceiptBody};
+
+/// A page of a list: one more row than asked for tells that there is another page.
+#[must_use]
+pub fn page<T>(mut rows: Vec<T>, size: usize, token: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+    if rows.len() <= size {
+        return (rows, None);
+    }
+    rows.truncate(size);
+    let next = rows.last().map(token);
+    (rows, next)
+}

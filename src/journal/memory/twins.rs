@@ -69,7 +69,7 @@ struct Pair {
     model: MemoryJournal,
     sqlite: SqliteJournal,
     clock: Arc<ManualClock>,
-    /// Names are shared between deletions; then none is stopped.
+    /// Whether names are shared between deletions.
     shared: bool,
     made: Vec<(DeletionId, DeletionSeq)>,
     handed_out: Vec<Claimed>,
@@ -280,9 +280,6 @@ impl Pair {
             both!(self, retry(&id, retry.clone()), turned).unwrap();
             return Ok(());
         }
-        if self.shared {
-            return Ok(());
-        }
         let at = self.clock.now();
         let pause = Pause { code: PauseCode::Operator, reason: None, by: None, at };
         let asked = Asked { verb, pause: (verb == Verb::Pause).then_some(pause) };
@@ -350,6 +347,6 @@ fn sqlite_and_the_model_agree_where_deletions_share_targets() {
 }
 
 #[test]
-fn sqlite_and_the_model_agree_where_deletions_are_stopped() {
+fn sqlite_and_the_model_agree_where_nothing_is_shared() {
     compare_runs(false);
 }

@@ -90,7 +90,11 @@ macro_rules! both {
 fn same_words<T>(result: Result<T, Error>) -> Result<T, Error> {
     result.map_err(|error| match error {
         Error::Invalid(_) => Error::Invalid(String::new()),
-        other => other,
+        other @ (Error::DiskFull
+        | Error::Unavailable(_)
+        | Error::Uncertain(_)
+        | Error::Unreadable(_)
+        | Error::Overloaded) => other,
     })
 }
 

@@ -22,6 +22,8 @@ mod trace;
 
 mod vendor;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use run::Summary;
 
 /// Seeds of every test run, in parts that run side by side.
@@ -104,6 +106,9 @@ fn seeds_that_were_asked_for() {
     }
     let (from, seeds) = (told("VODRM_SIM_FROM").unwrap_or(0), told("VODRM_SIM_SEEDS").unwrap_or(SEEDS));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    // Who wants to know only whether any fails need not wait for the rest.
+    let (first_only, over) = (told("VODRM_SIM_FIRST").is_some(), AtomicBool::new(false));
+    let (over, goes_on) = (&over, |_: &u64| !(first_only && over.load(Ordering::Relaxed)));
     let failed = std::thread::scope(|scope| {
         let of_thread = |n: u64| {
             move || {
@@ -112,10 +117,11 @@ fn seeds_that_were_asked_for() {
                     Ok(_) => false,
                     Err(failure) => {
                         println!("VODRM_SIM_SEED={seed} tests/sim/run   # {}", failure.why);
+                        over.store(true, Ordering::Relaxed);
                         true
                     }
                 };
-                mine.filter(failed).count()
+                mine.take_while(goes_on).filter(failed).count()
             }
         };
         let threads: Vec<_> = (0..threads).map(|n| scope.spawn(of_thread(n))).collect();

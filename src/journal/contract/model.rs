@@ -62,6 +62,7 @@ enum Stand {
 #[derive(Debug, Clone)]
 struct Entry {
     key: ItemKey,
+    accepted_at: Timestamp,
     stand: Stand,
     step: Option<Step>,
     same_as: Option<u32>,
@@ -116,15 +117,18 @@ impl Model {
         }
     }
 
-    /// Due items of a lane, oldest first, with their groups.
-    fn due(&self, operation: &str, now: Timestamp) -> Vec<(Timestamp, ItemKey, String)> {
+    /// Due items of a lane with their groups: those that came later than their
+    /// deletion before first tries, and of each kind the oldest first.
+    fn due(&self, operation: &str, now: Timestamp) -> Vec<(bool, Timestamp, ItemKey, String)> {
         let lane = |entry: &&Entry| entry.step.as_ref().is_some_and(|s| s.operation.as_str() == operation);
         let mut due: Vec<_> = self
             .entries
             .iter()
             .filter(lane)
             .filter_map(|entry| match entry.stand {
-                Stand::Due(at) if at <= now => Some((at, entry.key, entry.step.as_ref()?.group.clone())),
+                Stand::Due(at) if at <= now => {
+                    Some((at <= entry.accepted_at, at, entry.key, entry.step.as_ref()?.group.clone()))
+                }
                 Stand::Due(_) | Stand::Behind(_) | Stand::Sending(_) | Stand::Done(..) => None,
             })
             .collect();
@@ -133,14 +137,15 @@ impl Model {
     }
 
     /// What a claim returned: who is next is `fair.rs`'s business, but each deletion
-    /// sends its oldest of one group, and something if anything is due.
+    /// sends the first of one group, and something if anything is due. What goes with
+    /// one call is told oldest first.
     fn claimed(&mut self, operation: &str, now: Timestamp, max: usize, got: &[Claimed]) {
         let due = self.due(operation, now);
         assert_eq!(got.is_empty(), due.is_empty());
         let Some(first) = got.first() else { return };
         assert!(got.len() <= max);
         let mut expected = Vec::new();
-        for (at, key, group) in due {
+        for (_, at, key, group) in due {
             let of_same = |item: &&Claimed| item.key.deletion == key.deletion;
             let taken =
                 expected.iter().filter(|(_, one): &&(_, ItemKey)| one.deletion == key.deletion).count();
@@ -148,6 +153,7 @@ impl Model {
                 expected.push((at, key));
             }
         }
+        expected.sort();
         let keys: Vec<_> = expected.into_iter().map(|(_, key)| key).collect();
         self.hand_out(&keys, now + LEASE, got);
     }
@@ -200,6 +206,7 @@ async fn append(bench: &Bench, model: &mut Model, starts: &[(u8, usize, bool, us
         };
         let mut entry = Entry {
             key,
+            accepted_at: now,
             stand: Stand::Due(now),
             step: None,
             same_as: None,

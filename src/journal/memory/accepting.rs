@@ -200,11 +200,8 @@ impl State {
     fn staged_start(&self, key: ItemKey, wanted: Option<&Wanted>, step: Step) -> Start {
         let Some(wanted) = wanted else { return Start::Waits(step) };
         let of_asset: Vec<(u32, &Target)> = self
-            .all()
-            .filter(|(other, _, item)| {
-                other.deletion == key.deletion && (item.step.is_some() || item.same_as.is_some())
-            })
-            .filter_map(|(other, _, item)| Some((other.index, &item.wanted.as_ref()?.target)))
+            .items_in(key.deletion)
+            .filter_map(|(other, item)| Some((other.index, &item.wanted.as_ref()?.target)))
             .filter(|(_, target)| {
                 target.account == wanted.target.account && target.name == wanted.target.name
             })

@@ -79,7 +79,7 @@ impl State {
             state,
             ending: done.as_ref().map(|(ending, ..)| ending.clone()),
             outcome_seq: done.as_ref().map(|(_, place, _)| *place),
-            progress: item.progress.clone(),
+            progress: self.source(key).and_then(|source| source.progress.clone()),
             attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
             last_call: attempts.last().map(|call| (call.lane.operation.clone(), call.request_id.clone())),
             finished_at: done.map(|(.., at)| at),
@@ -166,7 +166,7 @@ impl State {
         let lanes: BTreeSet<LaneId> =
             own.items.iter().filter(|item| item.due().is_some()).filter_map(Item::lane).collect();
         let share = |lane: LaneId| {
-            let running = || self.deletions.values().filter(|d| d.state.sends() && waits_in(d, &lane) > 0);
+            let running = || self.deletions.values().filter(|d| d.hands_out() && waits_in(d, &lane) > 0);
             let callers: BTreeSet<&String> = running().map(|deletion| &deletion.requested_by).collect();
             let siblings = running().filter(|deletion| deletion.requested_by == own.requested_by).count();
             LaneShare {

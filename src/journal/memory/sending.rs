@@ -137,7 +137,11 @@ impl State {
             let item = self.item(other)?;
             let between = item.due().is_some() && !item.attempts.is_empty();
             match item.stand {
-                Stand::Attached => item.served_by.filter(|leader| leader.deletion != key.deletion),
+                // Who waits for one that is held back shows nobody else the way there.
+                Stand::Attached => item.served_by.filter(|leader| {
+                    let runs = self.deletions.get(&leader.deletion).is_some_and(|d| d.state.sends());
+                    leader.deletion != key.deletion && runs
+                }),
                 Stand::Sending(_) => Some(other),
                 Stand::Due(_) if between => Some(other),
                 Stand::Due(_) | Stand::Behind(_) | Stand::Done(..) => None,

@@ -214,6 +214,8 @@ impl State {
             let Some(deletion) = self.deletions.get_mut(&seq) else { continue };
             // Half of it is never shown.
             deletion.discarded = true;
+            self.leave_calls(seq);
+            let Some(deletion) = self.deletions.get_mut(&seq) else { continue };
             let left = deletion.items.len().saturating_sub(room);
             room = room.saturating_sub(deletion.items.len() + 1);
             deletion.items.truncate(left);
@@ -225,6 +227,24 @@ impl State {
         }
         self.keys.retain(|_, key| key.keep_until > written.now);
         false
+    }
+}
+
+impl State {
+    /// What a deletion's calls did for items of others stays with those.
+    fn leave_calls(&mut self, seq: DeletionSeq) {
+        let served = |(key, _, item): (ItemKey, _, &Item)| {
+            let leader = item.served_by.filter(|leader| leader.deletion == seq)?;
+            Some((key, self.item(leader)?.clone()))
+        };
+        let served: Vec<(ItemKey, Item)> = self.all().filter_map(served).collect();
+        for (key, leader) in served {
+            if let Some(item) = self.item_mut(key) {
+                item.served_by = None;
+                item.attempts = leader.attempts;
+                item.progress = leader.progress;
+            }
+        }
     }
 }
 

@@ -186,6 +186,16 @@ impl Client {
         self.asked.lock().unwrap().clone()
     }
 
+    /// Waits until a list was accepted.
+    pub(crate) fn wait_for_a_list(&self) {
+        let from = Instant::now();
+        let is_in = |one: &Asked| one.targets.len() > 1 && matches!(one.fate, Fate::Accepted(_));
+        while !self.asked.lock().unwrap().iter().any(is_in) {
+            assert!(from.elapsed() < TOO_LONG, "no list comes in");
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Looks at one deletion while everything goes on; a process may die under it.
     pub(crate) fn look(&self, chance: &mut StdRng) {
         let accepted = accepted(&self.asked());

@@ -36,6 +36,9 @@ const LOOKED_AT: u64 = 5;
 /// In how many of a hundred lives the process dies before it serves, and how early.
 const STILLBORN: u32 = 15;
 const BIRTH_MS: u64 = 100;
+/// After this part of the deaths the first list is let in, however slow the machine: the rest are
+/// deaths with work under way.
+const UNHELPED: u64 = 5;
 /// Looks at something before the rest is waited for.
 const LOOKS: u32 = 5;
 /// Longest pause between two requests: they come in during most of the run.
@@ -95,6 +98,9 @@ pub(crate) fn job(seed: u64, size: Size, ends: &Ends<'_>) -> Evidence {
                     sender.join().unwrap();
                 }
                 break service;
+            }
+            if done >= ends.times / UNHELPED {
+                client.wait_for_a_list();
             }
             let longest = LIFE_MS[chance.random_range(0..LIFE_MS.len())];
             let life = Duration::from_millis(chance.random_range(0..longest));

@@ -19,7 +19,7 @@ async fn singles(stage: &Stage, account: &'static str, by: &'static str, count: 
             let asked = clock.uptime();
             let mut accepted = dispatch.submit(Stage::request(by, account, &[id])).await.unwrap();
             accepted.watch.woken().await;
-            took.lock().unwrap().push(clock.uptime() - asked);
+            took.lock().unwrap().push(clock.uptime().saturating_sub(asked));
         });
         stage.pass(Duration::from_millis(17 + (n * 7_919) % 61)).await;
     }

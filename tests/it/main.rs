@@ -6,6 +6,8 @@
 //! world that a test lives in and the checker that looks at it afterwards.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and the place tells why")]
+#![expect(clippy::print_stdout, reason = "figures that a test measured are said")]
+#![expect(clippy::disallowed_methods, reason = "callers that come side by side are tasks of their own")]
 
 mod harness;
 

@@ -128,7 +128,7 @@ fn recorded(done: &Recorded) -> String {
     format!("{:?} waiting {} stale {} touched {touched:?}", done.ended, done.waiting.len(), done.stale)
 }
 
-fn turned(done: &Option<Turned>) -> String {
+fn turned(done: Option<&Turned>) -> String {
     match done {
         None => "nobody".to_owned(),
         Some(Turned::Done(row, done)) => format!("{} {} {}", row.seq, row.state, recorded(done)),
@@ -187,8 +187,8 @@ impl Journal for FaultyJournal {
             };
             format!("{}.{} {next}", change.key.deletion, change.key.index)
         };
-        let changed: Vec<String> = changes.iter().map(what).collect();
-        let tell = |done: &Recorded| format!("{changed:?} {}", recorded(done));
+        let next: Vec<String> = changes.iter().map(what).collect();
+        let tell = |done: &Recorded| format!("{next:?} {}", recorded(done));
         self.through("record", Use::Write, self.model.record(call, changes), tell).await
     }
 
@@ -199,7 +199,7 @@ impl Journal for FaultyJournal {
 
     async fn turn(&self, deletion: &DeletionId, asked: Asked) -> Result<Option<Turned>, Error> {
         let name = format!("turn {}", asked.verb.as_str());
-        self.through(&name, Use::Write, self.model.turn(deletion, asked), turned).await
+        self.through(&name, Use::Write, self.model.turn(deletion, asked), |done| turned(done.as_ref())).await
     }
 
     async fn cancel_step(&self, deletion: DeletionSeq, max: usize) -> Result<(Recorded, bool), Error> {
@@ -212,7 +212,8 @@ impl Journal for FaultyJournal {
     }
 
     async fn retry(&self, deletion: &DeletionId, retry: Retry) -> Result<Option<Turned>, Error> {
-        self.through("retry", Use::Write, self.model.retry(deletion, retry), turned).await
+        self.through("retry", Use::Write, self.model.retry(deletion, retry), |done| turned(done.as_ref()))
+            .await
     }
 
     async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, Error> {

@@ -19,7 +19,7 @@ use super::stage::{Service, Stage};
 /// What the contract of the process allows.
 const IN_TIME: Duration = Duration::from_secs(25);
 /// As many items as ten lives need; the other twenty-five are for kills.
-const SMALL: Size = Size { items: 9_000, tencent: 2_500, ..JOB };
+const SMALL: Size = Size { items: 12_000, tencent: 3_500, ..JOB };
 const IN_A_ROUND: u64 = 10;
 
 #[test]

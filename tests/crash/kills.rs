@@ -24,7 +24,7 @@ use super::stage::{Assets, Stage};
 /// Deaths of one job: with more, there would be none left to die in.
 const IN_A_ROUND: u64 = 25;
 /// A job of 20,000 items lasts as long as a round of deaths at this pace.
-const PACE: Pace = Pace { alibaba: 44, tencent: 400 };
+const PACE: Pace = Pace { alibaba: 30, tencent: 250 };
 pub(crate) const JOB: Size =
     Size { items: 20_000, tencent: 6_000, request: MOST_LINES, form: Form::Lines, singles: 24 };
 const ASSETS: Assets = Assets { alibaba: 15_000, tencent: 7_000 };

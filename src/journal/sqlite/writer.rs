@@ -178,6 +178,9 @@ impl Seat {
             Ok(fates) => fates,
             Err(error) => {
                 tracing::error!(%error, writes = batch.len(), "journal: a commit failed");
+                if error == Error::DiskFull {
+                    self.recycle_log();
+                }
                 vec![Err(error); batch.len()]
             }
         };
@@ -230,6 +233,15 @@ impl Seat {
 
     fn execute(&self, statement: &str) -> rusqlite::Result<()> {
         self.connection.prepare_cached(statement)?.execute([]).map(drop)
+    }
+
+    /// Moves the log into the file, so that its room is used again. Without this a
+    /// small disk stays full: only a commit that succeeds begins a checkpoint.
+    fn recycle_log(&self) {
+        let mode = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], mode) {
+            tracing::warn!(%error, "journal: the log could not be moved into the file");
+        }
     }
 
     /// Leaves one whole file behind.

@@ -40,9 +40,9 @@ use crate::vendor::{Client, Vendor};
 /// How often the promises are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 /// After this much quiet time everything must have ended.
-const PATIENCE: Duration = Duration::from_secs(4 * 3_600);
+const PATIENCE: Duration = Duration::from_hours(4);
 /// How long a caller's key is kept.
-const KEEP: Duration = Duration::from_secs(86_400);
+const KEEP: Duration = Duration::from_hours(24);
 
 /// What a run came to.
 #[derive(Debug, Default)]

@@ -290,7 +290,7 @@ impl Vendor {
         let fate = self.fate(plan, call.operation, now, &mut chance);
         let took = Duration::from_millis(chance.random_range(20..400));
         let late = Duration::from_millis(
-            chance.random_range(1_000..u64::try_from(LATEST_EFFECT.as_millis()).unwrap()),
+            chance.random_range(1_000..u64::try_from(LATEST_EFFECT.as_millis()).expect("it is short")),
         );
         let arrivals = inside.arrivals.entry(lane).or_default();
         arrivals.push(now);
@@ -382,7 +382,7 @@ impl Vendor {
             let inside = self.lock();
             let is_stopped = |row: &ItemRow| {
                 let since = inside.stopped.get(&row.deletion);
-                let was_sent = row.progress.as_ref().is_some_and(|progress| progress.was_sent());
+                let was_sent = row.progress.as_ref().is_some_and(vodrm::types::deletion::Progress::was_sent);
                 since.is_some_and(|since| *since + GRACE < now) && !was_sent
             };
             if call.operation.effect == Effect::Delete

@@ -128,6 +128,7 @@ fn recorded(done: &Recorded) -> String {
     format!("{:?} waiting {} stale {} touched {touched:?}", done.ended, done.waiting.len(), done.stale)
 }
 
+#[expect(clippy::ref_option, reason = "it is told of results as they come")]
 fn turned(done: &Option<Turned>) -> String {
     match done {
         None => "nobody".to_owned(),
@@ -187,8 +188,8 @@ impl Journal for FaultyJournal {
             };
             format!("{}.{} {next}", change.key.deletion, change.key.index)
         };
-        let changed: Vec<String> = changes.iter().map(what).collect();
-        let tell = |done: &Recorded| format!("{changed:?} {}", recorded(done));
+        let lines: Vec<String> = changes.iter().map(what).collect();
+        let tell = |done: &Recorded| format!("{lines:?} {}", recorded(done));
         self.through("record", Use::Write, self.model.record(call, changes), tell).await
     }
 

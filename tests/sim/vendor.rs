@@ -97,10 +97,7 @@ pub(crate) struct Object {
 #[derive(Debug, Clone)]
 pub(crate) struct LedgerRow {
     pub(crate) at: Duration,
-    pub(crate) account: AccountId,
     pub(crate) target: Target,
-    /// What the call named: the object's key.
-    pub(crate) object: String,
     pub(crate) effective: bool,
     /// The client does not know what became of it.
     pub(crate) lost: bool,
@@ -289,7 +286,7 @@ impl Vendor {
         let mut chance = self.chance(account, call.operation.name, nth);
         let fate = self.fate(plan, call.operation, now, &mut chance);
         let took = Duration::from_millis(chance.random_range(20..400));
-        let late = Duration::from_millis(
+        let comes_after = Duration::from_millis(
             chance.random_range(1_000..u64::try_from(LATEST_EFFECT.as_millis()).expect("it is short")),
         );
         let arrivals = inside.arrivals.entry(lane).or_default();
@@ -315,13 +312,10 @@ impl Vendor {
                 ));
             }
             if call.operation.effect == Effect::Delete && fate != Fate::NotSent {
-                let object = inside.accounts[account].object_of(entry);
                 rows.push(inside.ledger.len());
                 inside.ledger.push(LedgerRow {
                     at: now,
-                    account: account.clone(),
                     target: entry.target.clone(),
-                    object,
                     effective: false,
                     lost: true,
                     told_deleted: false,
@@ -330,7 +324,7 @@ impl Vendor {
         }
         let effect_at = match fate {
             Fate::Answered | Fate::FailedAfter | Fate::SilentAfter => Some(now + took / 2),
-            Fate::GatewayGaveUp | Fate::SilentLate => Some(now + late),
+            Fate::GatewayGaveUp | Fate::SilentLate => Some(now + comes_after),
             Fate::NotSent
             | Fate::Throttled
             | Fate::QuotaUsedUp
@@ -352,7 +346,16 @@ impl Vendor {
         }
         let answer_at = match fate {
             Fate::Silent | Fate::SilentAfter | Fate::SilentLate => now + CALL_TIMEOUT,
-            _ => now + took,
+            Fate::Answered
+            | Fate::NotSent
+            | Fate::Throttled
+            | Fate::QuotaUsedUp
+            | Fate::Resign
+            | Fate::UnknownCode
+            | Fate::FailedBefore
+            | Fate::FailedAfter
+            | Fate::GatewayGaveUp
+            | Fate::BadKey => now + took,
         };
         let names: Vec<&str> = call.entries.iter().map(|entry| entry.target.name.as_str()).collect();
         self.trace.add(now, &format!("call {number} {account}/{} {fate:?} {names:?}", call.operation.name));
@@ -403,6 +406,7 @@ impl Vendor {
         fate: Fate,
         rows: &[usize],
     ) -> CallReport {
+        use AttemptClass::{Ambiguous, Answered, NotSent, Refused};
         let mut inside = self.catch_up();
         let deletes = call.operation.effect == Effect::Delete;
         let said = inside.said.remove(&number);
@@ -410,8 +414,7 @@ impl Vendor {
         let doubtful = |unanswered| {
             all(if deletes { Verdict::Doubtful { unanswered } } else { Verdict::Again(Again::Unavailable) })
         };
-        let wait = (number % 2 == 0).then(|| Duration::from_millis(700));
-        use AttemptClass::{Ambiguous, Answered, NotSent, Refused};
+        let wait = number.is_multiple_of(2).then(|| Duration::from_millis(700));
         let (class, status, code, verdicts) = match fate {
             Fate::Answered => (Answered, Some(200), None, said.unwrap_or_else(|| doubtful(true))),
             Fate::NotSent => (NotSent, None, None, all(Verdict::Again(Again::NotSent))),
@@ -464,7 +467,7 @@ fn of_source(id: &str) -> String {
 
 impl AccountPlan {
     /// The object that an entry is about.
-    fn object_of(&self, entry: &Entry) -> String {
+    fn object_of(entry: &Entry) -> String {
         let id = entry.media_id().map_or(entry.target.name.as_str(), MediaId::as_str);
         if matches!(entry.target.what, What::Source { .. }) { of_source(id) } else { id.to_owned() }
     }
@@ -478,9 +481,10 @@ impl AccountPlan {
         if !object.stands {
             return Verdict::Absent;
         }
-        let source = match self.object(&of_source(id)).stands {
-            true => Source::Stands(SourceFile::default()),
-            false => Source::Gone,
+        let source = if self.object(&of_source(id)).stands {
+            Source::Stands(SourceFile::default())
+        } else {
+            Source::Gone
         };
         let facts =
             Facts { id: MediaId::parse(id).ok(), source: Some(source), ..Facts::only(Standing::Stands) };
@@ -530,7 +534,7 @@ impl Inside {
         rows: &[usize],
     ) -> Vec<Verdict> {
         let plan = &self.accounts[account];
-        let keys: Vec<String> = entries.iter().map(|entry| plan.object_of(entry)).collect();
+        let keys: Vec<String> = entries.iter().map(AccountPlan::object_of).collect();
         let objects: Vec<Object> = keys.iter().map(|key| plan.object(key)).collect();
         let (several, all) = (entries.len() > 1, |verdict: Verdict| vec![verdict; entries.len()]);
         if objects.iter().any(|object| object.poisoned) {

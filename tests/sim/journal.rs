@@ -128,7 +128,8 @@ fn recorded(done: &Recorded) -> String {
     format!("{:?} waiting {} stale {} touched {touched:?}", done.ended, done.waiting.len(), done.stale)
 }
 
-fn turned(done: Option<&Turned>) -> String {
+#[expect(clippy::ref_option, reason = "it is told of results as they come")]
+fn turned(done: &Option<Turned>) -> String {
     match done {
         None => "nobody".to_owned(),
         Some(Turned::Done(row, done)) => format!("{} {} {}", row.seq, row.state, recorded(done)),
@@ -187,8 +188,8 @@ impl Journal for FaultyJournal {
             };
             format!("{}.{} {next}", change.key.deletion, change.key.index)
         };
-        let next: Vec<String> = changes.iter().map(what).collect();
-        let tell = |done: &Recorded| format!("{next:?} {}", recorded(done));
+        let lines: Vec<String> = changes.iter().map(what).collect();
+        let tell = |done: &Recorded| format!("{lines:?} {}", recorded(done));
         self.through("record", Use::Write, self.model.record(call, changes), tell).await
     }
 
@@ -199,7 +200,7 @@ impl Journal for FaultyJournal {
 
     async fn turn(&self, deletion: &DeletionId, asked: Asked) -> Result<Option<Turned>, Error> {
         let name = format!("turn {}", asked.verb.as_str());
-        self.through(&name, Use::Write, self.model.turn(deletion, asked), |done| turned(done.as_ref())).await
+        self.through(&name, Use::Write, self.model.turn(deletion, asked), turned).await
     }
 
     async fn cancel_step(&self, deletion: DeletionSeq, max: usize) -> Result<(Recorded, bool), Error> {
@@ -212,8 +213,7 @@ impl Journal for FaultyJournal {
     }
 
     async fn retry(&self, deletion: &DeletionId, retry: Retry) -> Result<Option<Turned>, Error> {
-        self.through("retry", Use::Write, self.model.retry(deletion, retry), |done| turned(done.as_ref()))
-            .await
+        self.through("retry", Use::Write, self.model.retry(deletion, retry), turned).await
     }
 
     async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, Error> {

@@ -7,7 +7,7 @@
 //! seed line by line.
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed, and the place tells why")]
-#![expect(clippy::print_stdout, reason = "the figures of a run, and the seed that replays it, are said")]
+#![expect(clippy::print_stdout, reason = "a run tells what it played")]
 
 mod checker;
 

@@ -24,7 +24,7 @@ use vodrm::providers::{
 };
 use vodrm::types::asset::{Facts, Source, SourceFile, Standing};
 use vodrm::types::clock::Clock;
-use vodrm::types::deletion::{DeletionId, ItemState, PartName, Progress};
+use vodrm::types::deletion::{DeletionId, ItemState, PartName};
 use vodrm::types::outcome::{AttemptClass, ItemError, LaneReason, Outcome, Reason};
 use vodrm::types::target::{AccountId, Kind, MediaId, Name, Target, What};
 
@@ -286,7 +286,9 @@ impl Vendor {
         let mut chance = self.chance(account, call.operation.name, nth);
         let fate = self.fate(plan, call.operation, now, &mut chance);
         let took = Duration::from_millis(chance.random_range(20..400));
-        let delay = chance.random_range(Duration::from_secs(1)..LATEST_EFFECT);
+        let comes_after = Duration::from_millis(
+            chance.random_range(1_000..u64::try_from(LATEST_EFFECT.as_millis()).expect("it is short")),
+        );
         let arrivals = inside.arrivals.entry(lane).or_default();
         arrivals.push(now);
         let in_a_second = arrivals.iter().rev().take_while(|at| **at + Duration::from_secs(1) > now).count();
@@ -322,7 +324,7 @@ impl Vendor {
         }
         let effect_at = match fate {
             Fate::Answered | Fate::FailedAfter | Fate::SilentAfter => Some(now + took / 2),
-            Fate::GatewayGaveUp | Fate::SilentLate => Some(now + delay),
+            Fate::GatewayGaveUp | Fate::SilentLate => Some(now + comes_after),
             Fate::NotSent
             | Fate::Throttled
             | Fate::QuotaUsedUp
@@ -383,7 +385,7 @@ impl Vendor {
             let inside = self.lock();
             let is_stopped = |row: &ItemRow| {
                 let since = inside.stopped.get(&row.deletion);
-                let was_sent = row.progress.as_ref().is_some_and(Progress::was_sent);
+                let was_sent = row.progress.as_ref().is_some_and(vodrm::types::deletion::Progress::was_sent);
                 since.is_some_and(|since| *since + GRACE < now) && !was_sent
             };
             if call.operation.effect == Effect::Delete
@@ -463,13 +465,13 @@ fn of_source(id: &str) -> String {
     format!("{id}#source")
 }
 
-/// The object that an entry is about.
-fn object_of(entry: &Entry) -> String {
-    let id = entry.media_id().map_or(entry.target.name.as_str(), MediaId::as_str);
-    if matches!(entry.target.what, What::Source { .. }) { of_source(id) } else { id.to_owned() }
-}
-
 impl AccountPlan {
+    /// The object that an entry is about.
+    fn object_of(entry: &Entry) -> String {
+        let id = entry.media_id().map_or(entry.target.name.as_str(), MediaId::as_str);
+        if matches!(entry.target.what, What::Source { .. }) { of_source(id) } else { id.to_owned() }
+    }
+
     fn object(&self, key: &str) -> Object {
         self.objects.get(key).cloned().unwrap_or_default()
     }
@@ -479,8 +481,11 @@ impl AccountPlan {
         if !object.stands {
             return Verdict::Absent;
         }
-        let stands = self.object(&of_source(id)).stands;
-        let source = if stands { Source::Stands(SourceFile::default()) } else { Source::Gone };
+        let source = if self.object(&of_source(id)).stands {
+            Source::Stands(SourceFile::default())
+        } else {
+            Source::Gone
+        };
         let facts =
             Facts { id: MediaId::parse(id).ok(), source: Some(source), ..Facts::only(Standing::Stands) };
         Verdict::Facts(Box::new(facts))
@@ -529,7 +534,7 @@ impl Inside {
         rows: &[usize],
     ) -> Vec<Verdict> {
         let plan = &self.accounts[account];
-        let keys: Vec<String> = entries.iter().map(object_of).collect();
+        let keys: Vec<String> = entries.iter().map(AccountPlan::object_of).collect();
         let objects: Vec<Object> = keys.iter().map(|key| plan.object(key)).collect();
         let (several, all) = (entries.len() > 1, |verdict: Verdict| vec![verdict; entries.len()]);
         if objects.iter().any(|object| object.poisoned) {

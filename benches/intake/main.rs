@@ -218,7 +218,7 @@ SELECT 'rows ' || count(*) FROM main.items;
     let bare = folder.join("bare.db");
     let schema = shell(&folder.join("vodrm.db"), ".schema --nosys\n")?;
     let made = format!(
-        "PRAGMA journal_mode = WAL;\nPRAGMA synchronous = FULL;\nPRAGMA cache_size = -32768;\n{schema}\n{script}"
+        "PRAGMA journal_mode = WAL;\nPRAGMA synchronous = FULL;\nPRAGMA cache_size = -65536;\n{schema}\n{script}"
     );
     let said = shell(&bare, &made)?;
     anyhow::ensure!(said.contains(&format!("rows {items}")), "the shell said: {said}");

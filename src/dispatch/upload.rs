@@ -24,7 +24,7 @@ use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 
 /// Items in one write: large enough that a commit is cheap for each, small enough
 /// that other writes do not wait long behind it.
-pub const CHUNK: usize = 2_000;
+pub const CHUNK: usize = 8_000;
 /// How often dropping a broken upload is tried; what is left then goes with the next start or sweep.
 const DISCARD_TRIES: u32 = 5;
 

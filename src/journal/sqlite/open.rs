@@ -107,14 +107,14 @@ const FULL_CHECK_BYTES: u64 = 16 << 20;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// The log shrinks to this after a checkpoint, should a long read have made it grow.
-const LOG_LIMIT_BYTES: i64 = 64 << 20;
+const LOG_LIMIT_BYTES: i64 = 96 << 20;
 
-/// Pages in the log that begin a checkpoint: 32 MiB. A page that was changed many
+/// Pages in the log that begin a checkpoint: 64 MiB. A page that was changed many
 /// times in the meantime is written to the file once.
-const CHECKPOINT_PAGES: i64 = 8_192;
+const CHECKPOINT_PAGES: i64 = 16_384;
 
 /// Kibibytes of pages that the writer keeps; its index of names is written all over.
-const WRITER_CACHE_KIB: i64 = 32 << 10;
+const WRITER_CACHE_KIB: i64 = 64 << 10;
 
 /// Prepared statements kept per connection: more than there are.
 const STATEMENTS: usize = 256;

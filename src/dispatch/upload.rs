@@ -22,9 +22,12 @@ use crate::types::crash;
 use crate::types::deletion::{DeletionId, DeletionSeq, Digest, IfAbsent, Wanted};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 
-/// Items in one write: large enough that a commit is cheap for each, small enough
-/// that other writes do not wait long behind it.
-pub const CHUNK: usize = 8_000;
+/// Items in the first write of an upload, and the most in a later one. Each write is as
+/// large as what is staged already: other writes wait briefly for a small upload, and in a
+/// large one a page of the names' index serves many items of a commit.
+pub const SMALLEST_CHUNK: usize = 1_000;
+/// See [`SMALLEST_CHUNK`].
+pub const LARGEST_CHUNK: usize = 8_000;
 /// How often dropping a broken upload is tried; what is left then goes with the next start or sweep.
 const DISCARD_TRIES: u32 = 5;
 
@@ -110,7 +113,7 @@ impl Dispatch {
                 id,
                 seq,
                 digest: Digester::new(upload.if_absent),
-                buffer: Vec::with_capacity(CHUNK),
+                buffer: Vec::with_capacity(SMALLEST_CHUNK),
                 staged: 0,
                 items: 0,
                 valid: 0,
@@ -134,7 +137,7 @@ impl Upload {
         // The journal refuses what is more than it can number.
         self.items = self.items.saturating_add(1);
         self.valid = self.valid.saturating_add(u32::from(is_valid));
-        if self.buffer.len() >= CHUNK { self.stage().await } else { Ok(()) }
+        if self.buffer.len() >= chunk(self.staged) { self.stage().await } else { Ok(()) }
     }
 
     /// Items so far.
@@ -191,7 +194,7 @@ impl Upload {
     /// Sends the buffer on its way, once the chunk before it has arrived.
     async fn stage(&mut self) -> Result<(), SubmitError> {
         self.staged().await?;
-        let items = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
+        let items = std::mem::replace(&mut self.buffer, Vec::with_capacity(chunk(self.items)));
         let (seq, from) = (self.seq, self.staged);
         self.staged = self.items;
         let journal = Arc::clone(&self.shared.journal);
@@ -234,6 +237,11 @@ async fn drop_staged(
         shared.clock.sleep(super::record::JOURNAL_PAUSE).await;
     }
     tracing::warn!(seq, "an upload that broke off is left to be dropped later");
+}
+
+/// How many items the next write takes.
+fn chunk(staged: u32) -> usize {
+    usize::try_from(staged).unwrap_or(LARGEST_CHUNK).clamp(SMALLEST_CHUNK, LARGEST_CHUNK)
 }
 
 /// The item that a line becomes, and whether it could be read.

@@ -167,7 +167,7 @@ fn no_call_leaves_while_the_journal_cannot_grow() {
     conclude("failing writes", &evidence, &trouble, from);
 }
 
-/// A file system of a few megabytes, seen by those who join its holder.
+/// A small file system, larger than the log may grow, seen by those who join its holder.
 struct SmallDisk {
     holder: Process,
     folder: PathBuf,
@@ -179,7 +179,7 @@ impl SmallDisk {
     fn mount(folder: &Path) -> Result<Self, String> {
         let mut why = String::new();
         for (user, flags) in [(true, ["--user", "--map-root-user"].as_slice()), (false, &[])] {
-            let script = "mount -t tmpfs -o size=12m none \"$0\" && echo mounted && exec sleep 3600";
+            let script = "mount -t tmpfs -o size=160m none \"$0\" && echo mounted && exec sleep 3600";
             let mut command = Command::new("unshare");
             command.args(flags).args(["--mount", "sh", "-c", script]).arg(folder);
             let holder = Process::start(&mut command);

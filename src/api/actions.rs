@@ -6,9 +6,9 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use super::Api;
 use super::answer::{Beside, answer, describe, read, visible};
@@ -29,12 +29,26 @@ use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 const MAX_VERB_BYTES: usize = 16 * 1024;
 
 /// Everything that a verb comes with.
-struct Call {
+#[derive(Debug)]
+pub struct Call {
     who: Who,
     id: String,
     query: Option<String>,
     headers: HeaderMap,
     body: Body,
+}
+
+impl FromRequest<Api> for Call {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let who = Who::from_request_parts(&mut parts, api).await.map_err(IntoResponse::into_response)?;
+        let path = Path::from_request_parts(&mut parts, api).await;
+        let Path(id) = path.map_err(IntoResponse::into_response)?;
+        let query = parts.uri.query().map(str::to_owned);
+        Ok(Self { who, id, query, headers: parts.headers, body })
+    }
 }
 
 async fn turn(api: Api, call: Call, verb: Verb) -> Result<Response, Problem> {
@@ -77,15 +91,8 @@ async fn read_body(api: &Api, headers: &HeaderMap, body: Body) -> Result<bytes::
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "It is paused", body = DeletionBody), VerbProblems)
 )]
-pub async fn pause(
-    State(api): State<Api>,
-    who: Who,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    turn(api, Call { who, id, query, headers, body }, Verb::Pause).await
+pub async fn pause(State(api): State<Api>, call: Call) -> Result<Response, Problem> {
+    turn(api, call, Verb::Pause).await
 }
 
 /// Go on with a paused one.
@@ -98,15 +105,8 @@ pub async fn pause(
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "It goes on", body = DeletionBody), VerbProblems)
 )]
-pub async fn resume(
-    State(api): State<Api>,
-    who: Who,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    turn(api, Call { who, id, query, headers, body }, Verb::Resume).await
+pub async fn resume(State(api): State<Api>, call: Call) -> Result<Response, Problem> {
+    turn(api, call, Verb::Resume).await
 }
 
 /// Send nothing more of it, for good. Items that were not sent become `canceled`; what was sent
@@ -125,15 +125,8 @@ pub async fn resume(
         VerbProblems
     )
 )]
-pub async fn cancel(
-    State(api): State<Api>,
-    who: Who,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    turn(api, Call { who, id, query, headers, body }, Verb::Cancel).await
+pub async fn cancel(State(api): State<Api>, call: Call) -> Result<Response, Problem> {
+    turn(api, call, Verb::Cancel).await
 }
 
 /// Open items that are `busy`, `failed` or `unknown` again: a new round in the same deletion.
@@ -149,15 +142,8 @@ pub async fn cancel(
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "What could be opened again is", body = DeletionBody), VerbProblems)
 )]
-pub async fn retry(
-    State(api): State<Api>,
-    who: Who,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    turn(api, Call { who, id, query, headers, body }, Verb::Retry).await
+pub async fn retry(State(api): State<Api>, call: Call) -> Result<Response, Problem> {
+    turn(api, call, Verb::Retry).await
 }
 
 /// Decide an item that is `unknown`, by what an operator has found out. Nothing is sent.

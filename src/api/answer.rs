@@ -17,13 +17,11 @@ use super::idempotency::REPLAYED;
 use super::problem::Problem;
 use super::request::Patience;
 use super::response::DeletionBody;
-use crate::dispatch::forecast::Forecast;
 use crate::dispatch::submit::Accepted;
 use crate::dispatch::wake::Watch;
 use crate::guard::caller::Scope;
 use crate::journal::{DeletionRow, ItemFilter, ItemRow};
 use crate::types::deletion::{DeletionId, ItemState};
-use crate::types::lifecycle::DeletionState;
 use crate::types::target::{AccountId, Target};
 
 /// Most items that stand inside a deletion.
@@ -177,17 +175,6 @@ async fn blocked(api: &Api, row: &DeletionRow) -> Result<Vec<(AccountId, &'stati
     Ok(accounts)
 }
 
-/// When a deletion should end; nothing is told of one that sends nothing.
-pub(super) async fn forecast(api: &Api, row: &DeletionRow) -> Result<Forecast, Problem> {
-    match row.state {
-        DeletionState::Running => Ok(api.dispatch.forecast(row).await?),
-        DeletionState::Receiving
-        | DeletionState::Paused
-        | DeletionState::Finished
-        | DeletionState::Canceled => Ok(Forecast::default()),
-    }
-}
-
 /// A deletion with its items, if they are few.
 pub(super) async fn describe(api: &Api, row: &DeletionRow) -> Result<DeletionBody, Problem> {
     let most = usize::try_from(MAX_INLINE_ITEMS).unwrap_or(usize::MAX);
@@ -205,6 +192,6 @@ pub(super) async fn summary(api: &Api, row: &DeletionRow) -> Result<DeletionBody
 }
 
 async fn shown(api: &Api, row: &DeletionRow, items: Option<&[ItemRow]>) -> Result<DeletionBody, Problem> {
-    let (blocked, forecast) = (blocked(api, row).await?, forecast(api, row).await?);
+    let (blocked, forecast) = (blocked(api, row).await?, api.dispatch.forecast(row).await?);
     Ok(DeletionBody::new(row, items, &blocked, &forecast))
 }

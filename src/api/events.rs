@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::answer::{LOOK_EVERY, forecast, is_over, summary, visible};
+use super::answer::{LOOK_EVERY, is_over, summary, visible};
 use super::auth::Who;
 use super::docs::StreamProblems;
 use super::problem::Problem;
@@ -212,7 +212,7 @@ impl Feed {
         let is_done = is_caught_up && is_over(&row) && !self.items(events).await?;
         let is_news = self.told != Some(row.counts);
         if is_news && (is_done || Instant::now() >= self.progress_due) {
-            let forecast = forecast(&self.api, &row).await.map_err(|_| unreadable())?;
+            let forecast = self.api.dispatch.forecast(&row).await.map_err(|error| failed(&error))?;
             let progress = ProgressBody { counts: (&row.counts).into(), forecast: (&forecast).into() };
             write_event(events, "progress", self.after, &progress);
             self.told = Some(row.counts);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::Shared;
 use super::record::{self, JOURNAL_PAUSE, JOURNAL_PAUSE_MOST};
 use super::retry::reopen;
-use crate::journal::{self, Chore, ChoreKind, ItemFilter, Reopen, Retry, Turned};
+use crate::journal::{self, Chore, ChoreKind, Reopen, Retry, Turned};
 use crate::types::deletion::{DeletionId, DeletionSeq};
 
 /// Items that one step of a cancel ends.
@@ -32,15 +32,11 @@ pub(super) async fn begin_all(shared: &Arc<Shared>) -> Result<(), journal::Error
 
 /// Works off what is left to do for a deletion, unless somebody does so already.
 pub(super) fn begin(shared: &Arc<Shared>, seq: DeletionSeq) {
-    let is_new = match shared.at_work().entry(seq) {
-        std::collections::btree_map::Entry::Vacant(new) => {
-            new.insert(false);
-            true
-        }
-        std::collections::btree_map::Entry::Occupied(mut known) => {
-            known.insert(true);
-            false
-        }
+    let is_new = {
+        let mut at_work = shared.at_work();
+        let is_known = at_work.contains_key(&seq);
+        at_work.insert(seq, is_known);
+        !is_known
     };
     if is_new {
         let shared = Arc::clone(shared);
@@ -83,8 +79,7 @@ async fn step(shared: &Arc<Shared>, seq: DeletionSeq) -> Result<bool, journal::E
     match chores.into_iter().find(|chore| chore.seq == seq) {
         None => Ok(false),
         Some(Chore { kind: ChoreKind::Cancel, .. }) => cancel_step(shared, seq).await,
-        Some(Chore { kind: ChoreKind::Retry { from, by, reason }, .. }) => {
-            let Some(id) = name(shared, seq).await? else { return Ok(false) };
+        Some(Chore { kind: ChoreKind::Retry { from, by, reason }, id, .. }) => {
             let turned = retry_step(shared, &id, seq, Asker { by, reason }, from).await?;
             // Whatever else it was turned to has its own work.
             Ok(matches!(turned, Some(Turned::Done(..))))
@@ -152,10 +147,4 @@ async fn page(
             next => return Ok((items, next)),
         }
     }
-}
-
-/// A deletion's public name, by which retries go.
-async fn name(shared: &Shared, seq: DeletionSeq) -> Result<Option<DeletionId>, journal::Error> {
-    let first = shared.journal.items(seq, ItemFilter::default(), 1).await?;
-    Ok(first.into_iter().next().map(|item| item.deletion))
 }

@@ -406,6 +406,15 @@ impl Shared {
         Arc::strong_count(&self.unrecorded) == 1
     }
 
+    /// Takes what the journal answered as news of its health.
+    fn heard<T>(&self, answer: Result<T, journal::Error>) -> Result<T, journal::Error> {
+        match &answer {
+            Ok(_) => self.journal_works(),
+            Err(error) => self.journal_failed(error),
+        }
+        answer
+    }
+
     fn journal_failed(&self, error: &journal::Error) {
         // A refusal or a full queue says nothing of the disk.
         if matches!(error, journal::Error::Invalid(_) | journal::Error::Overloaded) {

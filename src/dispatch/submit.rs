@@ -170,9 +170,7 @@ impl Dispatch {
             once: request.once,
         };
         let moves = shared.moves();
-        let appended =
-            shared.journal.append(deletion).await.inspect_err(|error| shared.journal_failed(error))?;
-        shared.journal_works();
+        let appended = shared.heard(shared.journal.append(deletion).await)?;
         let journal::Accepted::New(appended) = appended else {
             // Nothing was made: permits and places are given back as they are dropped here.
             return self.answer_to_key(appended).await;

@@ -102,8 +102,7 @@ impl Dispatch {
             if_absent: upload.if_absent,
             key: upload.key,
         };
-        let begun = shared.journal.begin(new).await.inspect_err(|error| shared.journal_failed(error))?;
-        shared.journal_works();
+        let begun = shared.heard(shared.journal.begin(new).await)?;
         Ok(match begun {
             journal::Begun::Known { id, fingerprint } => Begun::Known { id, fingerprint },
             journal::Begun::KeyBusy => Begun::KeyBusy,
@@ -178,11 +177,9 @@ impl Upload {
         let watch: Watch = shared.wakes.subscribe(&self.id);
         let seal = Seal { total: self.items, digest: self.digest.clone().finish(), fingerprint };
         crash::point("upload-before-seal");
-        let sealed = shared.journal.seal(self.seq, seal).await;
-        let touched = sealed.inspect_err(|error| shared.journal_failed(error))?;
+        let touched = shared.heard(shared.journal.seal(self.seq, seal).await)?;
         crash::point("upload-after-seal");
         self.done = true;
-        shared.journal_works();
         if !touched.finished {
             // Which lanes its items wait in, the journal has counted.
             shared.recount_and_wake().await;
@@ -253,23 +250,20 @@ fn plan(shared: &Shared, line: u64, item: Result<Wanted, ItemError>) -> (NewItem
         Ok(wanted) => wanted,
         Err(error) => return (NewItem { wanted: None, start: ended(error) }, false),
     };
-    let target = &wanted.target;
-    let (start, is_valid) = match shared.accounts.get(&target.account) {
-        None => (ended(ItemError::new(Reason::Invalid, "there is no such account")), false),
-        Some(account) => {
-            let provider = account.provider.as_ref();
-            match provider.route(target) {
-                Ok(route) => (Start::Waits(steps::first(provider, route, target)), true),
-                Err(refusal) => {
-                    let is_valid = matches!(refusal, Refusal::Unsupported(_));
-                    (ended(super::refusal_error(provider, &refusal)), is_valid)
-                }
-            }
+    let Some(account) = shared.accounts.get(&wanted.target.account) else {
+        // What no account of ours serves is a line that could not be read.
+        let start = ended(ItemError::new(Reason::Invalid, "there is no such account"));
+        return (NewItem { wanted: None, start }, false);
+    };
+    let provider = account.provider.as_ref();
+    let (start, is_valid) = match provider.route(&wanted.target) {
+        Ok(route) => (Start::Waits(steps::first(provider, route, &wanted.target)), true),
+        Err(refusal) => {
+            let is_valid = matches!(refusal, Refusal::Unsupported(_));
+            (ended(super::refusal_error(provider, &refusal)), is_valid)
         }
     };
-    // What no account of ours serves is a line that could not be read.
-    let wanted = shared.accounts.contains_key(&wanted.target.account).then_some(wanted);
-    (NewItem { wanted, start }, is_valid)
+    (NewItem { wanted: Some(wanted), start }, is_valid)
 }
 
 fn half_way(what: &str) -> SubmitError {

@@ -544,6 +544,8 @@ pub enum Settled {
 pub struct Chore {
     /// The deletion.
     pub seq: DeletionSeq,
+    /// Its public name.
+    pub id: DeletionId,
     /// What is to be done.
     pub kind: ChoreKind,
 }

@@ -354,7 +354,7 @@ impl Counts {
     /// How many items ended so.
     #[must_use]
     pub fn of(&self, outcome: Outcome) -> u64 {
-        Outcome::ALL.iter().zip(self.by_outcome).find(|(one, _)| **one == outcome).map_or(0, |(_, n)| n)
+        self.by_outcome[outcome.place()]
     }
 
     /// Items without an outcome yet.

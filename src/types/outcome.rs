@@ -41,6 +41,12 @@ impl Outcome {
         Outcome::Canceled,
     ];
 
+    /// Its place in [`Outcome::ALL`], by which counts of outcomes are kept.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        self as usize
+    }
+
     /// The word of the contract.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -279,6 +285,18 @@ impl LaneReason {
             LaneReason::WrongSubApplication => "wrong_sub_application",
             LaneReason::ClockSkew => "clock_skew",
             LaneReason::Forbidden => "forbidden",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcomes_place_is_where_it_stands_in_the_list() {
+        for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome.place(), place);
         }
     }
 }

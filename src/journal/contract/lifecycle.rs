@@ -276,7 +276,10 @@ pub(in crate::journal) async fn a_cancel_goes_on_after_a_restart(bench: &Bench) 
     bench.journal.close().await;
     let journal = bench.store.open(bench.clock.clone(), Metrics::new()).await;
     assert_eq!(journal.claim(&lane("DeleteVideo"), 9, LEASE).await, Ok(Claim::default()));
-    assert_eq!(journal.chores().await.unwrap(), [Chore { seq: appended.seq, kind: ChoreKind::Cancel }]);
+    assert_eq!(
+        journal.chores().await.unwrap(),
+        [Chore { seq: appended.seq, id: id.clone(), kind: ChoreKind::Cancel }]
+    );
     let mut ended = 7;
     loop {
         let (step, more) = journal.cancel_step(appended.seq, 7).await.unwrap();
@@ -447,7 +450,7 @@ pub(in crate::journal) async fn a_retry_goes_on_after_a_restart(bench: &Bench) {
     let journal = bench.store.open(bench.clock.clone(), Metrics::new()).await;
     let (by, reason) = ("night-job".to_owned(), Some("vendor was down".to_owned()));
     let kind = ChoreKind::Retry { from: 2, by: by.clone(), reason: reason.clone() };
-    assert_eq!(journal.chores().await.unwrap(), [Chore { seq: appended.seq, kind }]);
+    assert_eq!(journal.chores().await.unwrap(), [Chore { seq: appended.seq, id: id.clone(), kind }]);
     let rest = journal.retriable(appended.seq, 2, 9).await.unwrap();
     let items: Vec<_> = rest.iter().map(|item| reopen(bench, item)).collect();
     assert_eq!(items.len(), 4);

@@ -201,7 +201,7 @@ impl State {
                 ChoreKept::Cancel(_) => ChoreKind::Cancel,
                 ChoreKept::Retry(from, by, reason) => ChoreKind::Retry { from, by, reason },
             };
-            Some(Chore { seq: *seq, kind })
+            Some(Chore { seq: *seq, id: deletion.id.clone(), kind })
         };
         self.deletions.iter().filter_map(of).collect()
     }

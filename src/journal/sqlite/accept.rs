@@ -244,9 +244,7 @@ fn add(
     let accounts = accounts(&mut writing.words, &deletion.items)?;
     let mut ended = [0_u32; Outcome::ALL.len()];
     for ending in placed.iter().filter_map(|p| p.ending) {
-        for (count, _) in ended.iter_mut().zip(Outcome::ALL).filter(|(_, one)| *one == ending.outcome) {
-            *count += 1;
-        }
+        ended[ending.outcome.place()] += 1;
     }
     let too_many = |_| Error::Invalid("more items than can be numbered".to_owned());
     let total = u32::try_from(placed.len()).map_err(too_many)?;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::writing::Writing;
 use super::{queues, reads, rows};
-use crate::journal::{Chore, ChoreKind, Error, Recorded, Touched};
+use crate::journal::{Chore, ChoreKind, Error, Recorded};
 use crate::types::deletion::{DeletionSeq, ItemKey, Progress};
 
 /// `deletions.chore`: items that were not sent become `canceled`.
@@ -23,7 +23,7 @@ pub(super) const RETRY: i64 = 2;
 /// nearly done is as short as one through a new one.
 const LOOKED_AT: u32 = 8;
 
-const CHORES: &str = "SELECT seq, chore, chore_data FROM deletions INDEXED BY deletions_chores \
+const CHORES: &str = "SELECT seq, id, chore, chore_data FROM deletions INDEXED BY deletions_chores \
     WHERE chore IS NOT NULL AND state <> 5 ORDER BY seq";
 const CHORE: &str = "SELECT chore_data, total FROM deletions WHERE seq = ?1 AND chore = ?2";
 const OPEN: &str = "SELECT deletion, idx, same_as IS NOT NULL AND behind >= 0 AS follows, \
@@ -63,7 +63,8 @@ pub(super) fn chores(connection: &Connection) -> Result<Vec<Chore>, Error> {
             }
             other => return Err(Error::Unreadable(format!("chore {other}"))),
         };
-        Ok(Chore { seq: row.get("seq")?, kind })
+        let id: String = row.get("id")?;
+        Ok(Chore { seq: row.get("seq")?, id: rows::deletion_id(&id)?, kind })
     })
 }
 
@@ -142,22 +143,10 @@ pub(super) fn end(
     seq: DeletionSeq,
     recorded: &mut Recorded,
 ) -> Result<(), Error> {
-    let found = reads::all(connection, END, params![seq, rows::millis(now)], |row| touched(row, seq))?;
+    let found = reads::all(connection, END, params![seq, rows::millis(now)], |row| rows::touched(row, seq))?;
     for touched in found.into_iter().filter(|touched| touched.finished) {
         recorded.touched.retain(|other| other.seq != seq);
         recorded.touched.push(touched);
     }
     Ok(())
-}
-
-/// Columns `id`, `finished`, `baseline` and the counts.
-pub(super) fn touched(row: &Row<'_>, seq: DeletionSeq) -> Result<Touched, Error> {
-    let id: String = row.get("id")?;
-    Ok(Touched {
-        seq,
-        id: rows::deletion_id(&id)?,
-        counts: rows::counts(row)?,
-        baseline: rows::baseline(row)?,
-        finished: row.get("finished")?,
-    })
 }

@@ -12,9 +12,9 @@ use rusqlite::{ErrorCode, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::journal::{CallRecord, DeletionRow, Error, ItemRow, Round};
+use crate::journal::{CallRecord, DeletionRow, Error, ItemRow, Round, Touched};
 use crate::types::deletion::{
-    Counts, DeletionId, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Step, Wanted,
+    Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Step, Wanted,
 };
 use crate::types::lifecycle::{DeletionState, Pause};
 use crate::types::outcome::{AttemptClass, Ending, Outcome};
@@ -358,6 +358,17 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         finished_at,
         counts: counts(row)?,
         accounts: accounts.iter().map(|name| account(name)).collect::<Result<_, _>>()?,
+    })
+}
+
+/// Columns `id`, `finished`, `baseline` and the counts.
+pub(super) fn touched(row: &Row<'_>, seq: DeletionSeq) -> Result<Touched, Error> {
+    Ok(Touched {
+        seq,
+        id: text(row, "id", deletion_id)?,
+        counts: counts(row)?,
+        baseline: baseline(row)?,
+        finished: row.get("finished")?,
     })
 }
 

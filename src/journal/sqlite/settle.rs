@@ -162,9 +162,8 @@ fn turn_back(
     let [busy, failed, unknown] = back.0;
     let mut stand = row.counts.by_outcome;
     for (outcome, count) in [Outcome::Busy, Outcome::Failed, Outcome::Unknown].into_iter().zip(back.0) {
-        for (stands, _) in stand.iter_mut().zip(Outcome::ALL).filter(|(_, one)| *one == outcome) {
-            *stands = stands.saturating_sub(count.into());
-        }
+        let stands = &mut stand[outcome.place()];
+        *stands = stands.saturating_sub(count.into());
     }
     connection.prepare_cached(TURN_BACK)?.execute(params![
         row.seq,
@@ -286,12 +285,10 @@ pub(super) fn settle(
     }
     let number = u32::try_from(all.len()).unwrap_or(u32::MAX);
     let mut gained = [0; Outcome::ALL.len()];
-    for (count, _) in gained.iter_mut().zip(Outcome::ALL).filter(|(_, one)| *one == ending.outcome) {
-        *count = number;
-    }
+    gained[ending.outcome.place()] = number;
     let [deleted, absent, refused, busy, failed, _, canceled] = gained;
     let count = params![key.deletion, number, deleted, absent, refused, busy, failed, canceled];
-    let touched = reads::all(connection, COUNT, count, |row| chores::touched(row, key.deletion))?;
+    let touched = reads::all(connection, COUNT, count, |row| rows::touched(row, key.deletion))?;
     let ended = vec![ending.outcome; all.len()];
     let recorded = Recorded { touched, ended, ..Recorded::default() };
     Ok(reads::item_row(connection, key)?.map_or(Settled::NoItem, |row| Settled::Done(row, recorded)))

@@ -192,9 +192,7 @@ pub(super) fn stage(
 impl Upload {
     /// Counts an item that has ended; its place in the sequence.
     fn end(&mut self, ending: &Ending) -> u32 {
-        for (count, _) in self.ended.iter_mut().zip(Outcome::ALL).filter(|(_, one)| *one == ending.outcome) {
-            *count += 1;
-        }
+        self.ended[ending.outcome.place()] += 1;
         self.sequence = self.sequence.saturating_add(1);
         self.sequence
     }

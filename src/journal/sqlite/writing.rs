@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::queues::{LaneNo, Queues};
-use super::rows;
 use super::words::Words;
-use crate::journal::{Error, Recorded, Touched, Waiting};
+use super::{reads, rows};
+use crate::journal::{Error, Recorded, Waiting};
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
 use crate::types::lifecycle::DeletionState;
 use crate::types::outcome::{Ending, Outcome};
@@ -199,10 +199,7 @@ impl<'a> Writing<'a> {
     }
 
     fn note(&mut self, key: ItemKey, outcome: Outcome) -> Result<(), Error> {
-        let parent = self.parent_of(key)?;
-        for (count, one) in parent.gained.iter_mut().zip(Outcome::ALL) {
-            *count += u32::from(one == outcome);
-        }
+        self.parent_of(key)?.gained[outcome.place()] += 1;
         self.recorded.ended.push(outcome);
         Ok(())
     }
@@ -310,20 +307,10 @@ impl<'a> Writing<'a> {
                 continue;
             }
             let [deleted, absent, refused, busy, failed, unknown, canceled] = parent.gained;
-            let mut count = self.connection.prepare_cached(COUNT)?;
-            let params =
+            let count =
                 params![seq, all, self.now, deleted, absent, refused, busy, failed, unknown, canceled];
-            let mut found = count.query(params)?;
-            let Some(row) = found.next()? else { continue };
-            self.recorded.touched.push(Touched {
-                seq,
-                id: parent.id,
-                counts: rows::counts(row)?,
-                baseline: rows::baseline(row)?,
-                finished: row.get("finished")?,
-            });
-            // To its end, which is where the change is made sure.
-            while found.next()?.is_some() {}
+            let touched = reads::all(self.connection, COUNT, count, |row| rows::touched(row, seq))?;
+            self.recorded.touched.extend(touched);
         }
         Ok(self.recorded)
     }

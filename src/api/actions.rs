@@ -62,7 +62,7 @@ async fn turn(api: Api, call: Call, verb: Verb) -> Result<Response, Problem> {
             let (verb, state) = (verb.as_str(), row.state);
             return Err(Problem::new("wrong_state", format!("{verb} does not fit: the deletion is {state}")));
         }
-        Some(Turned::Done(..) | Turned::Same(_)) => {}
+        Some(_) => {}
     }
     let row = read(&api, &deletion.id).await?;
     let is_open = verb == Verb::Cancel && row.counts.open() > 0;

@@ -30,6 +30,8 @@ pub const CODES: &[(&str, u16, &str, bool)] = &[
     ("idempotency_key_required", 400, "A delete needs an Idempotency-Key here", false),
     ("unauthenticated", 401, "No valid credentials", false),
     ("scope", 403, "The key does not allow this", false),
+    ("cap_exceeded", 403, "More items than this caller may have in one deletion", false),
+    ("own_request", 403, "Who asked for it cannot approve or reject it", false),
     ("forbidden", 403, "The vendor does not allow this account to delete it", false),
     ("not_found", 404, "There is no such thing", false),
     ("absent", 404, "The asset was not found in this account", false),
@@ -40,13 +42,16 @@ pub const CODES: &[(&str, u16, &str, bool)] = &[
     ("wrong_state", 409, "The state does not allow this", false),
     ("canceled", 409, "It was canceled before it was sent", false),
     ("idempotency_key_busy", 409, "A request with this key is still being received", true),
+    ("digest_mismatch", 412, "The digest is not the deletion's", false),
     ("too_large", 413, "The request is too large", false),
     ("unsupported_media_type", 415, "The body's type is not supported", false),
     ("invalid", 422, "Some fields are invalid", false),
     ("unsupported", 422, "The account's provider cannot do this", false),
     ("idempotency_key_reused", 422, "The key was used for another request", false),
     ("not_served", 422, "This part of the contract is not served yet", false),
+    ("held", 423, "The asset is under a hold", false),
     ("protected", 423, "The asset is protected", false),
+    ("daily_cap_exceeded", 429, "This caller's items of the day are used up", true),
     ("queue_full", 429, "Too many items wait for this account", true),
     ("too_many_streams", 429, "This caller has too many streams open", true),
     ("internal", 500, "Something went wrong here", true),
@@ -177,6 +182,7 @@ impl Problem {
         let reason = item.error.as_ref().map(|error| error.code);
         let code = match reason {
             None if item.outcome == Some(OutcomeWord::Canceled) => "canceled",
+            Some(Reason::Held) => "held",
             Some(Reason::Protected) => "protected",
             Some(Reason::Forbidden) => "forbidden",
             Some(Reason::Unsupported) => "unsupported",
@@ -291,7 +297,8 @@ impl From<ReadError> for Problem {
                 Reason::Forbidden => Problem::new("forbidden", error.message),
                 Reason::Busy => Problem::new("busy", error.message),
                 Reason::Unsupported => Problem::new("unsupported", error.message),
-                Reason::Protected
+                Reason::Held
+                | Reason::Protected
                 | Reason::Invalid
                 | Reason::Throttled
                 | Reason::Unavailable

@@ -146,6 +146,16 @@ pub enum DeletionStateWord {
     Finished,
     /// Nothing more of it is sent; what was sent ends by itself.
     Canceled,
+    /// A dry run: nothing of it is sent unless it is started.
+    Planned,
+    /// Nothing of it is sent until another caller approves.
+    AwaitingApproval,
+    /// An approver said no.
+    Rejected,
+    /// Nobody started or approved it in time.
+    Expired,
+    /// Nothing of it is sent until its delay is over.
+    Scheduled,
 }
 
 impl From<DeletionState> for DeletionStateWord {
@@ -156,6 +166,11 @@ impl From<DeletionState> for DeletionStateWord {
             DeletionState::Paused => Self::Paused,
             DeletionState::Finished => Self::Finished,
             DeletionState::Canceled => Self::Canceled,
+            DeletionState::Planned => Self::Planned,
+            DeletionState::AwaitingApproval => Self::AwaitingApproval,
+            DeletionState::Rejected => Self::Rejected,
+            DeletionState::Expired => Self::Expired,
+            DeletionState::Scheduled => Self::Scheduled,
         }
     }
 }

@@ -22,6 +22,7 @@ use super::{Dispatch, Shared, steps};
 use crate::journal::{self, NewDeletion, NewItem, Once, Start};
 use crate::providers::{Operation, Refusal};
 use crate::types::deletion::{DeletionId, DeletionSeq, IfAbsent, LaneId, Wanted};
+use crate::types::lifecycle::Terms;
 use crate::types::outcome::LaneReason;
 use crate::types::target::{AccountId, Name, Target};
 
@@ -168,6 +169,8 @@ impl Dispatch {
             items: items.map(|(wanted, start)| NewItem { wanted: Some(wanted), start }).collect(),
             digest: digest.finish(),
             once: request.once,
+            terms: Terms::default(),
+            daily_cap: None,
         };
         let moves = shared.moves();
         let appended = shared.heard(shared.journal.append(deletion).await)?;
@@ -188,7 +191,9 @@ impl Dispatch {
             journal::Accepted::Known(id) => self.replayed(id).await,
             journal::Accepted::KeyBusy => Err(SubmitError::KeyBusy),
             // A new one is not in use; no caller comes with it.
-            journal::Accepted::KeyReused | journal::Accepted::New(_) => Err(SubmitError::KeyReused),
+            journal::Accepted::KeyReused | journal::Accepted::CapReached(_) | journal::Accepted::New(_) => {
+                Err(SubmitError::KeyReused)
+            }
         }
     }
 

@@ -16,10 +16,11 @@ use super::digest::Digester;
 use super::submit::{Accepted, SubmitError};
 use super::wake::Watch;
 use super::{Dispatch, Shared, steps};
-use crate::journal::{self, NewItem, Seal, Start};
+use crate::journal::{self, NewItem, Seal, Sealed, Start};
 use crate::providers::Refusal;
 use crate::types::crash;
 use crate::types::deletion::{DeletionId, DeletionSeq, Digest, IfAbsent, Wanted};
+use crate::types::lifecycle::Terms;
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 
 /// Items in the first write of an upload, and the most in a later one. Each write is as
@@ -175,9 +176,16 @@ impl Upload {
             return Err(SubmitError::Stopping);
         }
         let watch: Watch = shared.wakes.subscribe(&self.id);
-        let seal = Seal { total: self.items, digest: self.digest.clone().finish(), fingerprint };
+        let seal = Seal {
+            total: self.items,
+            digest: self.digest.clone().finish(),
+            fingerprint,
+            terms: Terms::default(),
+            daily_cap: None,
+        };
         crash::point("upload-before-seal");
-        let touched = shared.heard(shared.journal.seal(self.seq, seal).await)?;
+        let sealed = shared.heard(shared.journal.seal(self.seq, seal).await)?;
+        let Sealed::Done(touched) = sealed else { return Err(half_way("sealing")) };
         crash::point("upload-after-seal");
         self.done = true;
         if !touched.finished {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::chores::{self, Asker};
 use super::health::Finding;
 use super::{Dispatch, Shared, record};
+use crate::journal::audit::SERVICE;
 use crate::journal::{self, Asked, Settled, Settlement, Touched, Turned};
 use crate::types::deletion::{DeletionId, ItemKey};
 use crate::types::lifecycle::{DeletionState, Pause, PauseCode, Verb};
@@ -29,7 +30,7 @@ impl Dispatch {
         let turning = self.shared.tasks.spawn(async move {
             let turned = match verb {
                 Verb::Retry => retry(&shared, &id, Asker { by, reason }).await,
-                Verb::Pause | Verb::Resume | Verb::Cancel => turn(&shared, &id, verb, by, reason).await,
+                _ => turn(&shared, &id, verb, by, reason).await,
             };
             turned.inspect_err(|error| shared.journal_failed(error))
         });
@@ -62,8 +63,14 @@ async fn turn(
     by: String,
     reason: Option<String>,
 ) -> Result<Option<Turned>, journal::Error> {
-    let pause = Pause { code: PauseCode::Operator, reason, by: Some(by), at: shared.clock.now() };
-    let asked = Asked { verb, pause: (verb == Verb::Pause).then_some(pause) };
+    let pause = Pause {
+        code: PauseCode::Operator,
+        reason: reason.clone(),
+        by: Some(by.clone()),
+        at: shared.clock.now(),
+    };
+    let pause = (verb == Verb::Pause).then_some(pause);
+    let asked = Asked { verb, by, reason, pause, digest: None, daily_cap: None };
     let turned = shared.journal.turn(id, asked).await?;
     shared.journal_works();
     let Some(Turned::Done(row, recorded)) = turned else {
@@ -77,13 +84,13 @@ async fn turn(
     // Who waits for it sees where it stands.
     shared.wakes.wake(&row.id);
     match verb {
-        Verb::Pause | Verb::Retry => {}
         Verb::Resume => {
             // What went wrong before is no news: rows of failures begin anew.
             shared.runs().forget(row.seq);
             shared.wake_lanes_of(row.seq).await;
         }
         Verb::Cancel => return cancel(shared, id, row, recorded).await,
+        _ => {}
     }
     Ok(Some(Turned::Done(row, recorded)))
 }
@@ -135,7 +142,7 @@ pub(super) fn pause_by_itself(shared: &Arc<Shared>, touched: &Touched, finding: 
     shared.tasks.clone().spawn(async move {
         tracing::warn!(deletion.id = %id, code = finding.code.as_str(), why = finding.why, "a deletion is paused by itself");
         let pause = Pause { code: finding.code, reason: Some(finding.why), by: None, at: shared.clock.now() };
-        let asked = Asked { verb: Verb::Pause, pause: Some(pause) };
+        let asked = Asked { verb: Verb::Pause, by: SERVICE.to_owned(), reason: pause.reason.clone(), pause: Some(pause), digest: None, daily_cap: None };
         match shared.journal.turn(&id, asked).await {
             Ok(turned) => {
                 if let Some(Turned::Done(_, recorded)) = &turned {

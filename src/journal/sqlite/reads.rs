@@ -310,7 +310,7 @@ pub(super) fn item(connection: &Connection, key: ItemKey) -> Result<Option<Recei
         Ok(AttemptRow { number: row.get("number")?, call: rows::call(row)? })
     })?;
     let rounds = all(&snapshot, ROUNDS, here, rows::round)?;
-    Ok(Some(Receipt { item, attempts, rounds }))
+    Ok(Some(Receipt { item, attempts, rounds, audit: Vec::new() }))
 }
 
 /// What ever happened to an asset, newest first: under the name that was asked

@@ -131,6 +131,7 @@ mod tests {
             same_as: None,
             coalesced_with: None,
             if_absent: IfAbsent::Ok,
+            note: None,
         }
     }
 

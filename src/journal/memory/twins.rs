@@ -132,7 +132,7 @@ fn settled(settled: Settled) -> Settled {
 fn turned(turned: Option<Turned>) -> Option<Turned> {
     turned.map(|turned| match turned {
         Turned::Done(row, recorded) => Turned::Done(row, in_order(recorded)),
-        other @ (Turned::Same(_) | Turned::Wrong(_)) => other,
+        other => other,
     })
 }
 
@@ -191,7 +191,7 @@ impl Pair {
                 let items = self.items(starts, true);
                 both!(self, stage(seq, 0, items.clone()), |done| done).unwrap();
                 let total = u32::try_from(items.len()).unwrap();
-                let seal = Seal { total, digest: Digest([3; 32]), fingerprint: None };
+                let seal = Seal::of(total, Digest([3; 32]));
                 if *whole {
                     both!(self, seal(seq, seal.clone()), |touched| touched).unwrap();
                     self.made.push((new.id, seq));
@@ -286,7 +286,7 @@ impl Pair {
         }
         let at = self.clock.now();
         let pause = Pause { code: PauseCode::Operator, reason: None, by: None, at };
-        let asked = Asked { verb, pause: (verb == Verb::Pause).then_some(pause) };
+        let asked = Asked { pause: (verb == Verb::Pause).then_some(pause), ..Asked::of(verb, "ops") };
         let done = both!(self, turn(&id, asked.clone()), turned);
         if verb == Verb::Cancel && matches!(done, Ok(Some(Turned::Done(..)))) {
             while both!(self, cancel_step(seq, 1_000), |(done, more)| (in_order(done), more)).unwrap().1 {}

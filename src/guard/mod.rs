@@ -6,5 +6,8 @@
 /// Callers, their keys and their rights.
 pub mod caller;
 
+/// Scopes, kinds and caps.
+pub mod rights;
+
 /// Patterns over names.
 pub mod glob;

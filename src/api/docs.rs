@@ -75,6 +75,21 @@ pub fn base() -> Document {
 pub fn document() -> Document {
     let mut document = super::routes().into_openapi();
     tighten(&mut document);
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+            &mut item.options,
+            &mut item.head,
+            &mut item.trace,
+        ];
+        for operation in operations.into_iter().flatten() {
+            fold(&mut operation.responses.responses);
+        }
+    }
     document
 }
 
@@ -167,16 +182,45 @@ async fn only_who_may_look(
     }
 }
 
+/// Most statuses that a route lists; what is more stands in ranges.
+pub const MOST_STATUSES: usize = 12;
+
+/// What stands in a range where a route has more, and in this order as far as need be. Callers do
+/// the same about all of a range: mend the request, or give up for now.
+const RARE: [(&str, &[u16]); 2] = [("4XX", &[406, 408, 411, 412, 413, 415]), ("5XX", &[500, 502, 504, 507])];
+
+/// Puts rare statuses of a route that has too many into ranges, which name each with its codes.
+fn fold(responses: &mut BTreeMap<String, RefOr<utoipa::openapi::Response>>) {
+    for (range, rare) in RARE {
+        if responses.len() <= MOST_STATUSES {
+            return;
+        }
+        let mut named = Vec::new();
+        for status in rare {
+            if let Some(RefOr::T(response)) = responses.remove(&status.to_string()) {
+                named.push(format!("{status}: {}", response.description));
+            }
+        }
+        if !named.is_empty() {
+            responses.insert(range.to_owned(), RefOr::T(problem(named.join("; ")).build()));
+        }
+    }
+}
+
+/// An answer that is a problem.
+fn problem(description: String) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(description).content(PROBLEM_JSON, content)
+}
+
 fn problems(codes: &[&str]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for (code, status, ..) in CODES.iter().filter(|(code, ..)| codes.contains(code)) {
         by_status.entry(*status).or_default().push(code);
     }
     let describe = |(status, codes): (u16, Vec<&str>)| {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let words: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
-        let mut response =
-            ResponseBuilder::new().description(words.join(", ")).content(PROBLEM_JSON, content);
+        let mut response = problem(words.join(", "));
         if matches!(status, 429 | 503 | 507) {
             let seconds = Object::builder().schema_type(Type::Integer).build();
             let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds")).build();
@@ -336,11 +380,37 @@ mod tests {
                 let responses = operation["responses"].as_object().unwrap();
                 assert!(!responses.contains_key("default"), "{method} {path}");
                 assert!(responses.len() >= 2 || path.ends_with("livez"), "{method} {path}: {responses:?}");
+                assert!(responses.len() <= MOST_STATUSES, "{method} {path}: {:?}", responses.keys());
             }
         }
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
             let is_object = schema["type"] == "object";
             assert!(!is_object || schema["properties"].is_object(), "{name} is a free-form object");
         }
+    }
+
+    #[test]
+    fn only_rare_statuses_go_into_ranges_and_only_where_they_must() {
+        let folded = |extra: &[u16]| {
+            let statuses = [200, 202, 400, 401, 403, 404, 409, 422, 503, 507].iter().chain(extra);
+            let described =
+                |status: &u16| (status.to_string(), RefOr::T(problem(format!("`of_{status}`")).build()));
+            let mut responses = statuses.map(described).collect();
+            fold(&mut responses);
+            let range = |name: &str| match responses.get(name) {
+                Some(RefOr::T(range)) => range.description.clone(),
+                _ => String::new(),
+            };
+            (responses.len(), range("4XX"), range("5XX"))
+        };
+        let of = |count: usize, fours: &str, fives: &str| (count, fours.to_owned(), fives.to_owned());
+        assert_eq!(folded(&[413, 415]), of(12, "", ""));
+        assert_eq!(folded(&[413, 415, 500]), of(12, "413: `of_413`; 415: `of_415`", ""));
+        assert_eq!(folded(&[423, 429, 500]), of(12, "", "500: `of_500`; 507: `of_507`"));
+        assert_eq!(
+            folded(&[207, 412, 413, 429, 500]),
+            of(13, "412: `of_412`; 413: `of_413`", "500: `of_500`; 507: `of_507`"),
+            "the important ones stay, and the test above says no"
+        );
     }
 }

@@ -10,7 +10,8 @@ use super::budget::Budget;
 use super::gate::Gate;
 use super::lane::Lane;
 use super::quota::BucketView;
-use super::{Dispatch, Shared};
+use super::{AccountConfig, Dispatch, Shared};
+use crate::guard::policy::Policy;
 use crate::journal::{Change, Next};
 use crate::providers::Provider;
 use crate::types::deletion::LaneId;
@@ -25,12 +26,23 @@ pub struct Account {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) region: Option<String>,
     pub(super) gate: Gate,
+    /// Closed while a stop switch is on, its own or that of all.
+    pub(super) stop: Gate,
+    pub(super) policy: Policy,
     budget: Mutex<Budget>,
 }
 
 impl Account {
-    pub(super) fn new(id: AccountId, provider: Arc<dyn Provider>, region: Option<String>) -> Self {
-        Self { id, provider, region, gate: Gate::default(), budget: Mutex::default() }
+    pub(super) fn new(config: &AccountConfig) -> Self {
+        Self {
+            id: config.id.clone(),
+            provider: Arc::clone(&config.provider),
+            region: config.region.clone(),
+            gate: Gate::default(),
+            stop: Gate::default(),
+            policy: config.policy.clone(),
+            budget: Mutex::default(),
+        }
     }
 
     pub(super) fn is_overdrawn(&self) -> bool {
@@ -135,7 +147,7 @@ impl Shared {
     /// The account's own reason before those of its lanes.
     pub(super) fn blocked(&self, account: &Account) -> Option<LaneReason> {
         let of_lanes = || self.lanes_of(account).find_map(|lane| lane.gate.blocked());
-        account.gate.blocked().or_else(of_lanes).map(|blocked| blocked.reason)
+        account.stop.blocked().or_else(|| account.gate.blocked()).or_else(of_lanes).map(|blocked| blocked.reason)
     }
 
     /// Closes a gate and says so once. Who closes it wakes those who wait behind it, but only after

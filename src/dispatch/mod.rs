@@ -16,10 +16,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -47,8 +47,14 @@ mod chores;
 /// What a deletion asks for, in one number.
 pub mod digest;
 
+/// What goes on, or ends, by its time.
+mod deadlines;
+
 /// Whether a deletion goes wrong in bulk.
 pub mod health;
+
+/// What must not be deleted.
+pub mod holds;
 
 /// The loop that sends.
 pub mod lane;
@@ -89,6 +95,9 @@ pub mod verbs;
 /// When a deletion ends.
 pub mod forecast;
 
+/// Stop switches.
+pub mod stops;
+
 /// The timer loop.
 mod sweep;
 
@@ -109,11 +118,14 @@ use quota::{LocalPermits, Permits};
 use retry::Policy;
 use wake::{Wakes, Watch};
 
+use crate::guard::holds::Holds;
+use crate::guard::policy;
 use crate::journal::{self, Journal, Rescue};
 use crate::providers::{self, Provider, Refusal};
 use crate::types::chance::Chance;
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, DeletionSeq, LaneId};
+use crate::types::hold::Stop;
 use crate::types::metrics::Metrics;
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 use crate::types::target::{AccountId, OperationName};
@@ -131,6 +143,8 @@ pub struct AccountConfig {
     pub quota_group: String,
     /// What each operation may cost; the default where nothing is said.
     pub rates: BTreeMap<&'static str, Rate>,
+    /// What must happen before anything is sent.
+    pub policy: policy::Policy,
 }
 
 /// What dispatch needs to work.
@@ -180,6 +194,14 @@ pub(crate) struct Shared {
     /// Writes that move items into or out of lanes: begun, and counted by the lanes too.
     moves_begun: AtomicU64,
     moves_counted: AtomicU64,
+    /// What must not be deleted, as the journal had it at the look with this number.
+    holds: RwLock<(u64, Arc<Holds>)>,
+    /// The stop switches that are on, likewise.
+    stops: Mutex<(u64, Vec<Stop>)>,
+    /// Looks at holds and stop switches: a later one never gives way to an earlier one.
+    looks: AtomicU64,
+    /// A deletion has got a deadline.
+    deadline_set: Notify,
     /// Deletions whose chores are being worked off.
     at_work: Mutex<chores::AtWork>,
     healthy: watch::Sender<bool>,
@@ -201,7 +223,7 @@ impl Dispatch {
         let (mut accounts, mut lanes) = (BTreeMap::new(), BTreeMap::new());
         for config in configs {
             let account =
-                Arc::new(Account::new(config.id.clone(), Arc::clone(&config.provider), config.region));
+                Arc::new(Account::new(&config));
             for operation in config.provider.operations() {
                 let rate = config.rates.get(operation.name).copied().unwrap_or_default();
                 let permits = buckets
@@ -232,6 +254,10 @@ impl Dispatch {
             pausing: Mutex::default(),
             moves_begun: AtomicU64::new(0),
             moves_counted: AtomicU64::new(0),
+            holds: RwLock::default(),
+            stops: Mutex::default(),
+            looks: AtomicU64::new(0),
+            deadline_set: Notify::new(),
             at_work: Mutex::default(),
             healthy: watch::Sender::new(true),
             unrecorded: Arc::new(()),
@@ -241,6 +267,9 @@ impl Dispatch {
 
     /// Takes back what a dead process left, then starts the loops.
     pub async fn start(&self) -> Result<(), journal::Error> {
+        // Before anything can go out.
+        holds::load(&self.shared).await?;
+        stops::load(&self.shared).await?;
         // One process uses the journal: whoever was uploading is gone.
         let unsealed = self.shared.journal.discard_unsealed(self.shared.clock.now()).await?;
         let taken_back = sweep::take_back(&self.shared, Rescue::All).await?;
@@ -257,6 +286,7 @@ impl Dispatch {
         }
         chores::begin_all(&self.shared).await?;
         self.shared.tasks.spawn(sweep::run(Arc::clone(&self.shared)));
+        self.shared.tasks.spawn(deadlines::run(Arc::clone(&self.shared)));
         Ok(())
     }
 
@@ -390,6 +420,11 @@ impl Shared {
             // One look too many does no harm.
             Err(_) => self.lanes.values().for_each(|lane| lane.wake()),
         }
+    }
+
+    /// The number of a look at the journal that begins now.
+    fn look(&self) -> u64 {
+        self.looks.fetch_add(1, Ordering::SeqCst).saturating_add(1)
     }
 
     fn is_healthy(&self) -> bool {

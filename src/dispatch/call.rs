@@ -134,7 +134,9 @@ pub(super) fn by_lane(items: Vec<Claimed>) -> BTreeMap<LaneId, Vec<Claimed>> {
 pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec<Claimed>) {
     let (loads, mut changes) = prepare(lane, items.clone());
     let (class, verdict) = match lane.operation.effect {
-        Effect::Delete => (AttemptClass::Ambiguous, Verdict::Doubtful { unanswered: true }),
+        Effect::Delete | Effect::Block | Effect::Lift => {
+            (AttemptClass::Ambiguous, Verdict::Doubtful { unanswered: true })
+        }
         Effect::Read => (AttemptClass::NotSent, Verdict::Again(Again::NotSent)),
     };
     let verdicts = loads.iter().map(|_| verdict.clone()).collect();
@@ -268,7 +270,7 @@ fn judge(
         // A provider must answer for every item; one that does not has told us nothing.
         tracing::error!(lane = %lane.id, entries, verdicts = verdicts.len(), "a call did not answer for all its items");
         let unknown = match lane.operation.effect {
-            Effect::Delete => Verdict::Doubtful { unanswered: false },
+            Effect::Delete | Effect::Block | Effect::Lift => Verdict::Doubtful { unanswered: false },
             Effect::Read => Verdict::Again(Again::Unavailable),
         };
         verdicts = vec![unknown; entries];
@@ -313,7 +315,7 @@ fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) {
                     shared.block(&lane.gate, &lane.id, LaneReason::Forbidden);
                 }
             }
-            Verdict::Deleted | Verdict::Absent | Verdict::Facts(_) => lane.gate.succeeded(),
+            Verdict::Deleted | Verdict::Done | Verdict::Absent | Verdict::Facts(_) => lane.gate.succeeded(),
             Verdict::NotOk { .. } | Verdict::Unclear | Verdict::Doubtful { .. } | Verdict::Again(_) => {}
         }
     }

@@ -49,6 +49,10 @@ pub enum Effect {
     Read,
     /// It deletes.
     Delete,
+    /// It stops playback. Nothing is lost, and a `Lift` undoes it; repeating either is safe.
+    Block,
+    /// It undoes a `Block`.
+    Lift,
 }
 
 /// One vendor action, as the vendor's pages publish it.
@@ -172,6 +176,9 @@ pub enum Again {
 pub enum Verdict {
     /// The vendor accepted the delete.
     Deleted,
+    /// The vendor blocked the asset, or lifted the block, whichever the call was for. Also said of
+    /// an asset that was in that state before.
+    Done,
     /// The vendor says it is not there, of this entry.
     Absent,
     /// The vendor will not do it.
@@ -187,7 +194,7 @@ pub enum Verdict {
     },
     /// "Not found" was said of a call with several entries or parts, and not of which.
     Unclear,
-    /// A delete went out and its effect is not known.
+    /// A delete, block or lift went out and its effect is not known.
     Doubtful {
         /// The vendor may still be at work on it (no answer of its own came).
         unanswered: bool,
@@ -246,6 +253,21 @@ pub trait Provider: Debug + Send + Sync {
     /// The reads that together show what stands there under this id, in order.
     /// If the first says that the asset is missing, the others need not be made.
     fn portrait(&self, id: &MediaId) -> Vec<Call>;
+
+    /// Whether playback of the target's asset can be blocked while its delete waits. Pure.
+    fn can_block(&self, _target: &Target) -> bool {
+        false
+    }
+
+    /// One request that blocks playback of these assets, or with `lift` opens it again, of at most
+    /// `items_per_call` of its operation. `None` if the vendor has no such thing, or there is no id.
+    ///
+    /// Of each id it answers with `Done`, `Absent`, `NotOk`, `Unclear`, `Again`, `Fault` or `Doubtful`.
+    /// An asset is in one of two states whoever asked for it, so a lift also undoes the block of
+    /// another: `Facts::is_blocked` tells, before, whether there was one.
+    fn block(&self, _ids: &[MediaId], _lift: bool) -> Option<Call> {
+        None
+    }
 
     /// The vendor action of this name.
     fn operation(&self, name: &str) -> Option<&'static Operation> {

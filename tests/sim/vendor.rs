@@ -244,7 +244,7 @@ impl Vendor {
                 Fate::Silent,
                 Fate::UnknownCode,
             ],
-            Effect::Delete => &[
+            Effect::Delete | Effect::Block | Effect::Lift => &[
                 Fate::NotSent,
                 Fate::Throttled,
                 Fate::Throttled,
@@ -518,7 +518,9 @@ impl Inside {
                         let plan = &self.accounts[&account];
                         entries.iter().map(|entry| read(plan, entry)).collect()
                     }
-                    Effect::Delete => self.delete(at, &account, operation, &entries, &rows),
+                    Effect::Delete | Effect::Block | Effect::Lift => {
+                        self.delete(at, &account, operation, &entries, &rows)
+                    }
                 };
                 self.said.insert(call, verdicts);
             }

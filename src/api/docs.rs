@@ -269,16 +269,29 @@ problem_sets! {
         "malformed", "unauthenticated", "scope", "not_found", "body_too_slow", "wrong_state", "too_large",
         "unsupported_media_type", "invalid", "internal", "overloaded", "not_ready", "journal_unavailable", "disk_full",
     ];
+    /// Verbs that let a deletion go on, or do not.
+    GoAheadProblems = &[
+        "malformed", "unauthenticated", "scope", "own_request", "not_found", "body_too_slow", "wrong_state",
+        "digest_mismatch", "too_large", "unsupported_media_type", "invalid", "daily_cap_exceeded", "internal",
+        "overloaded", "not_ready", "journal_unavailable", "disk_full",
+    ];
+    /// Holds and stop switches.
+    GuardProblems = &[
+        "malformed", "unauthenticated", "scope", "not_found", "body_too_slow", "too_large", "unsupported_media_type",
+        "invalid", "too_many_holds", "internal", "overloaded", "not_ready", "journal_unavailable", "disk_full",
+    ];
     /// `POST /v1/deletions`.
     SubmitProblems = &[
-        "malformed", "idempotency_key_required", "unauthenticated", "scope", "body_too_slow", "idempotency_key_busy",
-        "too_large", "unsupported_media_type", "invalid", "not_served", "idempotency_key_reused", "queue_full",
+        "malformed", "idempotency_key_required", "unauthenticated", "scope", "cap_exceeded", "body_too_slow",
+        "idempotency_key_busy", "too_large", "unsupported_media_type", "invalid", "not_served", "idempotency_key_reused",
+        "daily_cap_exceeded", "queue_full",
         "internal", "blocked", "overloaded", "not_ready", "journal_unavailable", "disk_full",
     ];
     /// Single-target DELETEs.
     DeleteProblems = &[
         "malformed", "idempotency_key_required", "unauthenticated", "scope", "forbidden", "not_found", "absent", "busy",
-        "canceled", "idempotency_key_busy", "invalid", "unsupported", "idempotency_key_reused", "not_served", "protected", "queue_full", "internal", "vendor_failed", "blocked", "overloaded", "not_ready",
+        "canceled", "idempotency_key_busy", "invalid", "unsupported", "idempotency_key_reused", "cap_exceeded", "held",
+        "protected", "daily_cap_exceeded", "queue_full", "internal", "vendor_failed", "blocked", "overloaded", "not_ready",
         "journal_unavailable", "unknown", "disk_full",
     ];
 }
@@ -304,6 +317,8 @@ pub struct DeleteParams {
     /// Why; kept with the deletion.
     #[param(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub reason: Option<String>,
+    /// Only a plan: every check is made, nothing is sent.
+    pub dry_run: Option<bool>,
 }
 
 /// Pages.
@@ -355,6 +370,15 @@ pub struct UploadParams {
     /// Uploads: why; kept with the deletion.
     #[param(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub reason: Option<String>,
+    /// Uploads: only a plan.
+    pub dry_run: Option<bool>,
+    /// Uploads, with `dry_run`: look up at the vendor what stands there.
+    pub check: Option<bool>,
+    /// Uploads: nothing is sent before so long is over (at most 30d).
+    #[param(pattern = "^[0-9]+(ms|s|m|h|d)$", nullable = false, example = "24h")]
+    pub delay: Option<String>,
+    /// Uploads: block playback while it waits (Tencent).
+    pub quarantine: Option<bool>,
 }
 
 #[cfg(test)]

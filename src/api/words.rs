@@ -78,9 +78,14 @@ pub enum OutcomeWord {
     Unknown,
     /// Never sent.
     Canceled,
+    /// Of a plan: it would be sent.
+    Planned,
 }
 
 impl OutcomeWord {
+    /// The outcome of a plan's items, which no item in the journal has.
+    pub const PLANNED: &'static str = "planned";
+
     /// The word of the contract.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -92,6 +97,7 @@ impl OutcomeWord {
             Self::Failed => Outcome::Failed.as_str(),
             Self::Unknown => Outcome::Unknown.as_str(),
             Self::Canceled => Outcome::Canceled.as_str(),
+            Self::Planned => Self::PLANNED,
         }
     }
 }
@@ -195,6 +201,8 @@ pub enum PauseCodeWord {
 #[serde(rename_all = "snake_case")]
 #[schema(as = Reason)]
 pub enum ReasonWord {
+    /// A hold protects the asset.
+    Held,
     /// The source is still needed for playback; `force` deletes it all the same.
     Protected,
     /// No right to delete it.
@@ -263,6 +271,18 @@ pub enum LaneStateWord {
     Ok,
     /// Blocked, with a reason; items wait.
     Blocked,
+    /// A stop switch is on; items wait.
+    Stopped,
+}
+
+impl From<Option<LaneReason>> for LaneStateWord {
+    fn from(blocked: Option<LaneReason>) -> Self {
+        match blocked {
+            None => Self::Ok,
+            Some(LaneReason::Stopped) => Self::Stopped,
+            Some(_) => Self::Blocked,
+        }
+    }
 }
 
 /// Why nothing is sent.
@@ -284,4 +304,6 @@ pub enum LaneReasonWord {
     ClockSkew,
     /// Several different items in a row were forbidden.
     Forbidden,
+    /// An operator has set a stop switch.
+    Stopped,
 }

@@ -128,7 +128,7 @@ use crate::types::deletion::{DeletionId, DeletionSeq, LaneId};
 use crate::types::hold::Stop;
 use crate::types::metrics::Metrics;
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
-use crate::types::target::{AccountId, OperationName};
+use crate::types::target::{AccountId, OperationName, Target};
 
 /// An account to serve.
 #[derive(Debug)]
@@ -361,6 +361,11 @@ impl Shared {
         // Lanes are in order of their accounts: only these are looked at, however many there are.
         let first = LaneId { account: account.id.clone(), operation: OperationName::known("") };
         self.lanes.range(first..).map(|(_, lane)| lane).take_while(|lane| lane.id.account == account.id)
+    }
+
+    /// Whether the playback of a target can be blocked.
+    fn can_block(&self, target: &Target) -> bool {
+        self.accounts.get(&target.account).is_some_and(|account| account.provider.can_block(target))
     }
 
     fn lane(&self, account: &AccountId, operation: &str) -> Option<&Arc<Lane>> {

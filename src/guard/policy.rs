@@ -80,6 +80,12 @@ impl Tally {
         }
     }
 
+    /// How many items there are.
+    #[must_use]
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+
     /// The accounts that were named.
     pub fn accounts(&self) -> impl Iterator<Item = &AccountId> {
         self.kinds.keys()

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 
 use crate::types::asset::Facts;
 use crate::types::deletion::PartName;
+use crate::types::effects::GoesWith;
 use crate::types::outcome::{AttemptClass, ItemError, LaneReason, Outcome, Reason};
 use crate::types::target::{Kind, MediaId, Name, Target};
 
@@ -35,6 +36,9 @@ pub mod transport;
 
 /// How far a vendor's clock is from ours.
 pub mod skew;
+
+/// Many targets looked at by few reads.
+pub mod survey;
 
 /// Alibaba Cloud `ApsaraVideo` VOD.
 pub mod alibaba;
@@ -253,6 +257,25 @@ pub trait Provider: Debug + Send + Sync {
     /// The reads that together show what stands there under this id, in order.
     /// If the first says that the asset is missing, the others need not be made.
     fn portrait(&self, id: &MediaId) -> Vec<Call>;
+
+    /// The batch read that looks at a target without touching it, and the target's entry in it.
+    /// `None` if no batch read takes its name (an image's URL) or the provider would refuse it. Pure.
+    ///
+    /// Entries of one `group` share a call, up to `items_per_call` (`survey::surveys` packs them). The
+    /// verdict of each is `Facts`, with `Standing::Missing` where nothing stands, or `NotOk`, `Unclear`,
+    /// `Again` or `Fault` as of any read. It tells title, status, size, duration, time of birth, source
+    /// and renditions, but for:
+    ///
+    /// * Alibaba, videos: no snapshots, which need a read per asset and type (`portrait`). By
+    ///   reference id neither source nor renditions. Whether its streams include older
+    ///   duplicates is not documented, so deletes never go by this list.
+    /// * Alibaba, images and attached media: what they have of title, status, size and time of birth.
+    /// * Tencent: nothing is missing; it is the read of `portrait`.
+    fn survey(&self, target: &Target) -> Option<(&'static Operation, Entry)>;
+
+    /// What goes with the target or stops working, if it is there, as the vendor's pages say. Empty
+    /// for a target that the provider would refuse. Pure.
+    fn effects(&self, target: &Target) -> Vec<GoesWith>;
 
     /// Whether playback of the target's asset can be blocked while its delete waits. Pure.
     fn can_block(&self, _target: &Target) -> bool {

@@ -94,7 +94,7 @@ pub struct Facts {
     pub title: Option<String>,
     /// The vendor's word for its state.
     pub status: Option<String>,
-    /// Whether playback is blocked, where the vendor has such a state and this read tells it.
+    /// Whether playback is blocked, by whomever, where a provider can block it and this read tells.
     pub is_blocked: Option<bool>,
     /// Class.
     pub category: Option<Category>,

@@ -22,6 +22,7 @@ use super::skew::Skew;
 use super::transport::{Incoming, Outgoing, SendError, Transport};
 use super::{Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Route};
 use crate::types::clock::Clock;
+use crate::types::effects::GoesWith;
 use crate::types::secret::Credentials;
 use crate::types::target::{AccountId, Kind, MediaId, Name, Target, What};
 
@@ -210,6 +211,21 @@ impl Provider for Tencent {
 
     fn portrait(&self, id: &MediaId) -> Vec<Call> {
         vec![Call { operation: &DESCRIBE_MEDIA_INFOS, entries: vec![read_entry(id.clone())] }]
+    }
+
+    fn survey(&self, target: &Target) -> Option<(&'static Operation, Entry)> {
+        route::route(target).ok()?;
+        match &target.name {
+            Name::Id(id) => {
+                let whole = Target { what: What::Media, ..target.clone() };
+                Some((&DESCRIBE_MEDIA_INFOS, Entry { target: whole, ..read_entry(id.clone()) }))
+            }
+            Name::Reference(_) | Name::Url(_) => None,
+        }
+    }
+
+    fn effects(&self, target: &Target) -> Vec<GoesWith> {
+        route::effects(target)
     }
 
     /// Playback is blocked by file, whatever of it is to go.

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::providers::survey::surveys;
 use crate::providers::{Again, ReadFirst, Verdict};
 use crate::types::asset::Standing;
 use crate::types::clock::ManualClock;
@@ -278,6 +279,28 @@ async fn a_block_and_its_lift_are_one_signed_call_each() {
         assert_eq!(lost.class, AttemptClass::Ambiguous);
         assert_eq!(lost.verdicts, vec![Verdict::Doubtful { unanswered: true }; 3]);
     }
+}
+
+#[tokio::test]
+async fn whatever_is_to_go_of_files_is_looked_at_by_one_read_of_twenty() {
+    let client = build(setup(None, fixed())).unwrap();
+    let target = |what: What, id: String| Target {
+        account: AccountId::parse("media").unwrap(),
+        name: Name::Id(MediaId::parse(&id).unwrap()),
+        what,
+    };
+    let mut targets: Vec<Target> = (0..21).map(|n| target(What::Media, format!("7{n}"))).collect();
+    targets.push(target(What::Source { force: false }, "71".into()));
+    targets.push(target(What::AttachedMedia, "71".into()));
+    let reads = surveys(client.as_ref(), &targets);
+    let sizes: Vec<_> = reads.iter().map(|read| (read.call.operation.name, read.targets.len())).collect();
+    assert_eq!(sizes, [("DescribeMediaInfos", 20), ("DescribeMediaInfos", 1)]);
+    assert_eq!((&reads[0].targets[1], &reads[1].targets[0]), (&vec![1, 21], &vec![20]));
+    let said = r#"{"Response":{"RequestId":"r","NotExistFileIdSet":["720"]}}"#;
+    let (sent, report) = one_call(&reads[1].call, answer(said)).await;
+    assert!(sent.contains(r#"{"FileIds":["720"],"SubAppId":1500000000,"Filters":["basicInfo""#));
+    let Verdict::Facts(facts) = &report.verdicts[0] else { panic!() };
+    assert_eq!(facts.standing, Standing::Missing);
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ use vodrm::providers::{
 use vodrm::types::chance::Chance;
 use vodrm::types::clock::Clock;
 use vodrm::types::deletion::{DeletionId, DeletionSeq, IfAbsent, ItemKey, LaneId, PartName, Wanted};
+use vodrm::types::effects::GoesWith;
 use vodrm::types::lifecycle::Pause;
 use vodrm::types::metrics::Metrics;
 use vodrm::types::outcome::{AttemptClass, ItemError, Outcome, Reason};
@@ -233,6 +234,12 @@ impl Provider for Vendor {
         unreachable!("no account is blocked here")
     }
     fn portrait(&self, _: &MediaId) -> Vec<Call> {
+        Vec::new()
+    }
+    fn survey(&self, _: &Target) -> Option<(&'static Operation, Entry)> {
+        None
+    }
+    fn effects(&self, _: &Target) -> Vec<GoesWith> {
         Vec::new()
     }
 }

@@ -43,6 +43,8 @@ pub const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
         (name = "delete one", description = "One target at a time; the answer is the item"),
         (name = "deletions", description = "Many targets at once; every accepted request is a deletion"),
         (name = "life cycle", description = "Pause, resume, cancel, retry; and what an operator decides"),
+        (name = "holds", description = "What must not be deleted, whoever asks"),
+        (name = "stop switches", description = "Nothing more is sent until they are lifted"),
         (name = "accounts", description = "What is configured, what waits, what stands at the vendor"),
         (name = "operations", description = "Health and metrics")
     )
@@ -306,6 +308,40 @@ pub struct AssetPath {
     /// The vendor's id of the asset.
     #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     pub id: String,
+}
+
+/// The path of a hold.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct HoldPath {
+    /// The account's name.
+    #[param(min_length = 1, max_length = 64)]
+    pub account: String,
+    /// An id of an asset, or a pattern: `*` is any run of characters, `?` (as `%3F`) one.
+    #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_*?-]+$", example = "promo-*")]
+    pub id: String,
+}
+
+/// Which audit records.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditParams {
+    /// Only those of this caller, or of `vodrm`.
+    pub actor: Option<String>,
+    /// Only this action.
+    pub action: Option<super::words::ActionWord>,
+    /// Only those about this account.
+    #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
+    pub account: Option<String>,
+    /// Only those about this deletion.
+    #[param(pattern = "^del_[0-9A-HJKMNP-TV-Z]{26}$", nullable = false)]
+    pub deletion: Option<String>,
+    /// Only those at or after.
+    #[param(format = DateTime, nullable = false)]
+    pub since: Option<String>,
+    /// Only those before.
+    #[param(format = DateTime, nullable = false)]
+    pub until: Option<String>,
 }
 
 /// What every single-target DELETE takes.

@@ -222,7 +222,9 @@ impl Problem {
     #[must_use]
     pub fn of_day(cap: &CapReached, now: Timestamp) -> Self {
         let CapReached { limit, left, resets_at } = *cap;
-        let detail = format!("{left} of {limit} items are left for this caller until {resets_at}; nothing was accepted");
+        let detail = format!(
+            "{left} of {limit} items are left for this caller until {resets_at}; nothing was accepted"
+        );
         let wait = Duration::try_from(resets_at - now).unwrap_or_default();
         let told = Self::new("daily_cap_exceeded", detail).retry_after(wait.as_secs().saturating_add(1));
         Self { cap: Some(CapBody { name: "max_items_per_day", limit, left }), ..told }

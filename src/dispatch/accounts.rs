@@ -15,9 +15,10 @@ use crate::guard::policy::Policy;
 use crate::journal::{Change, Next};
 use crate::providers::Provider;
 use crate::types::deletion::LaneId;
+use crate::types::effects::GoesWith;
 use crate::types::metrics::LaneLabels;
 use crate::types::outcome::LaneReason;
-use crate::types::target::{AccountId, Kind};
+use crate::types::target::{AccountId, Kind, Target};
 
 /// An account at work.
 #[derive(Debug)]
@@ -133,6 +134,13 @@ impl Dispatch {
         self.shared.blocked(self.shared.accounts.get(id)?)
     }
 
+    /// What goes with a target when it is deleted, as its vendor's pages say.
+    #[must_use]
+    pub fn effects(&self, target: &Target) -> Vec<GoesWith> {
+        let account = self.shared.accounts.get(&target.account);
+        account.map(|account| account.provider.effects(target)).unwrap_or_default()
+    }
+
     /// Probes a blocked account now and opens it if the probe goes through.
     pub async fn unblock(&self, id: &AccountId) -> Option<AccountView> {
         let account = self.shared.accounts.get(id)?;
@@ -147,7 +155,12 @@ impl Shared {
     /// The account's own reason before those of its lanes.
     pub(super) fn blocked(&self, account: &Account) -> Option<LaneReason> {
         let of_lanes = || self.lanes_of(account).find_map(|lane| lane.gate.blocked());
-        account.stop.blocked().or_else(|| account.gate.blocked()).or_else(of_lanes).map(|blocked| blocked.reason)
+        account
+            .stop
+            .blocked()
+            .or_else(|| account.gate.blocked())
+            .or_else(of_lanes)
+            .map(|blocked| blocked.reason)
     }
 
     /// Closes a gate and says so once. Who closes it wakes those who wait behind it, but only after

@@ -16,9 +16,9 @@ use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 use tower::{Service, ServiceExt};
 
+use super::Shared;
 use super::batch::{self, Load};
 use super::holds;
-use super::Shared;
 use super::lane::{LEASE, Lane};
 use super::quota::{Quota, VendorClient};
 use super::record;

@@ -69,7 +69,8 @@ impl Dispatch {
         id: &HoldId,
         by: &str,
     ) -> Result<Option<Hold>, journal::Error> {
-        let (shared, account, id, by) = (Arc::clone(&self.shared), account.clone(), id.clone(), by.to_owned());
+        let (shared, account, id, by) =
+            (Arc::clone(&self.shared), account.clone(), id.clone(), by.to_owned());
         let lifting = self.shared.tasks.spawn(async move {
             let lifted = shared.heard(shared.journal.lift(&account, &id, &by).await)?;
             load(&shared).await?;
@@ -153,6 +154,7 @@ pub(super) fn stopped_by(hold: &Hold, load: &Load) -> (Progress, Next) {
 }
 
 fn in_doubt_under_hold() -> Ending {
-    let message = "a delete was sent and its answer was lost; a hold that was put since keeps it from being repeated";
+    let message =
+        "a delete was sent and its answer was lost; a hold that was put since keeps it from being repeated";
     Ending::not_ok(Outcome::Unknown, ItemError::new(Reason::Unsettled, message))
 }

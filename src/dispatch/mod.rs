@@ -222,8 +222,7 @@ impl Dispatch {
         let mut buckets: HashMap<(String, &'static str), Arc<dyn Permits>> = HashMap::new();
         let (mut accounts, mut lanes) = (BTreeMap::new(), BTreeMap::new());
         for config in configs {
-            let account =
-                Arc::new(Account::new(&config));
+            let account = Arc::new(Account::new(&config));
             for operation in config.provider.operations() {
                 let rate = config.rates.get(operation.name).copied().unwrap_or_default();
                 let permits = buckets

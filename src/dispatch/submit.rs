@@ -185,7 +185,8 @@ impl Dispatch {
         let direct =
             if runs { take_free_permits(shared, &request.wanted, &mut starts) } else { BTreeMap::new() };
         // What does not run yet takes nobody's place.
-        let places = if runs { reserve(shared, &request.wanted, &starts)? } else { Places { held: Vec::new() } };
+        let places =
+            if runs { reserve(shared, &request.wanted, &starts)? } else { Places { held: Vec::new() } };
         let daily_cap = request.caller.caps.max_items_per_day;
         let id = DeletionId::new();
         let watch = shared.wakes.subscribe(&id);
@@ -228,7 +229,7 @@ impl Dispatch {
             // A new one is not in use; no caller comes with it.
             journal::Accepted::CapReached(cap) => {
                 Err(SubmitError::DailyCap { cap, now: self.shared.clock.now() })
-            },
+            }
             journal::Accepted::KeyReused | journal::Accepted::New(_) => Err(SubmitError::KeyReused),
         }
     }
@@ -297,7 +298,8 @@ fn terms(shared: &Shared, request: &Request, starts: &[Start]) -> Result<Terms, 
         return Err(SubmitError::TooManyItems { limit });
     }
     let can_block = || {
-        let mut open = request.wanted.iter().zip(starts).filter(|(_, start)| !matches!(start, Start::Ended(_)));
+        let mut open =
+            request.wanted.iter().zip(starts).filter(|(_, start)| !matches!(start, Start::Ended(_)));
         open.all(|(one, _)| shared.can_block(&one.target))
     };
     terms_of(shared, request.wish, &tally, request.reason.is_some(), can_block)

@@ -280,12 +280,7 @@ fn chunk(staged: u32) -> usize {
 }
 
 /// The item that a line becomes, and whether it could be read.
-fn plan(
-    shared: &Shared,
-    caller: &Caller,
-    line: u64,
-    item: Result<Wanted, ItemError>,
-) -> (NewItem, bool) {
+fn plan(shared: &Shared, caller: &Caller, line: u64, item: Result<Wanted, ItemError>) -> (NewItem, bool) {
     let ended = |error: ItemError| {
         Start::Ended(Ending::not_ok(Outcome::Refused, ItemError { line: Some(line), ..error }))
     };

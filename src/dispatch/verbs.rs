@@ -85,7 +85,8 @@ pub(super) async fn turn(
     ask: Ask,
 ) -> Result<Option<Turned>, journal::Error> {
     let (verb, now) = (ask.verb, shared.clock.now());
-    let why = || Pause { code: PauseCode::Operator, reason: ask.reason.clone(), by: Some(ask.by.clone()), at: now };
+    let why =
+        || Pause { code: PauseCode::Operator, reason: ask.reason.clone(), by: Some(ask.by.clone()), at: now };
     let pause = (verb == Verb::Pause).then(why);
     let Ask { by, reason, digest, daily_cap, .. } = ask;
     let asked = Asked { verb, by, reason, pause, digest, daily_cap };
@@ -117,7 +118,10 @@ pub(super) async fn turn(
             return end(shared, id, row, recorded).await;
         }
         DeletionState::AwaitingApproval | DeletionState::Scheduled => chores::begin(shared, row.seq),
-        DeletionState::Receiving | DeletionState::Paused | DeletionState::Finished | DeletionState::Planned => {}
+        DeletionState::Receiving
+        | DeletionState::Paused
+        | DeletionState::Finished
+        | DeletionState::Planned => {}
     }
     Ok(Some(Turned::Done(row, recorded)))
 }

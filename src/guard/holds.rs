@@ -122,7 +122,11 @@ mod tests {
 
     #[test]
     fn a_hold_covers_an_asset_by_every_name_and_in_all_parts() {
-        let holds = Holds::new(vec![hold("a", "v1", None), hold("a", "my-video", Some("v2")), hold("a", "promo-*", None)]);
+        let holds = Holds::new(vec![
+            hold("a", "v1", None),
+            hold("a", "my-video", Some("v2")),
+            hold("a", "promo-*", None),
+        ]);
         let on = |target: &Target, asset: Option<&str>| {
             let asset = asset.map(|asset| MediaId::parse(asset).unwrap());
             holds.on(target, asset.as_ref()).map(|hold| hold.id.to_string())

@@ -15,8 +15,8 @@ use reqwest::Url;
 
 use super::section::{Field, Section};
 use super::{Fault, Sources};
-use crate::guard::policy::{MOST_DELAY, Policy};
 use crate::dispatch::bucket::{DEFAULT_QPS, DEFAULT_SHARE, Rate};
+use crate::guard::policy::{MOST_DELAY, Policy};
 use crate::providers::Operation;
 use crate::providers::credentials::CredentialSource;
 use crate::providers::registry::Listed;
@@ -210,7 +210,10 @@ fn read_policy(mut section: Section<'_>) -> Policy {
         approve_kinds,
         grace: section.get("grace").duration_within(Duration::ZERO..=MOST_DELAY).unwrap_or(built_in.grace),
         require_reason: section.get("require_reason").flag().unwrap_or(built_in.require_reason),
-        plan_valid_for: section.get("plan_valid_for").duration_within(VALIDITY).unwrap_or(built_in.plan_valid_for),
+        plan_valid_for: section
+            .get("plan_valid_for")
+            .duration_within(VALIDITY)
+            .unwrap_or(built_in.plan_valid_for),
         approval_valid_for: section
             .get("approval_valid_for")
             .duration_within(VALIDITY)

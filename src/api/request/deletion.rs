@@ -9,8 +9,8 @@ use super::MAX_REASON_LEN;
 use super::faults::{Faults, refuse_unknown, take_text};
 use super::query::if_absent;
 use super::target::{take_account, target};
-use crate::api::json;
 use super::wish;
+use crate::api::json;
 use crate::api::problem::Problem;
 use crate::guard::policy::Wish;
 use crate::types::deletion::{IfAbsent, Wanted};
@@ -189,9 +189,12 @@ mod tests {
     #[test]
     fn wishes_are_read_and_none_is_guessed() {
         let with = |fields: &str| {
-            read(&format!(r#"{{"account": "media-cn", {fields}, "targets": [{{"kind": "media", "id": "x"}}]}}"#))
+            read(&format!(
+                r#"{{"account": "media-cn", {fields}, "targets": [{{"kind": "media", "id": "x"}}]}}"#
+            ))
         };
-        let wish = with(r#""dry_run": true, "check": true, "delay": "24h", "quarantine": true"#).unwrap().wish;
+        let wish =
+            with(r#""dry_run": true, "check": true, "delay": "24h", "quarantine": true"#).unwrap().wish;
         let day = std::time::Duration::from_secs(86_400);
         assert_eq!(wish, Wish { dry_run: true, check: true, delay: day, quarantine: true });
         for (fields, pointer) in [

@@ -47,6 +47,17 @@ pub fn go_ahead(body: &[u8]) -> Result<(Option<Digest>, Option<String>), Problem
     Ok((digest, reason))
 }
 
+/// The same where the digest must be given.
+pub fn approval(body: &[u8]) -> Result<(Option<Digest>, Option<String>), Problem> {
+    let told = go_ahead(body)?;
+    if told.0.is_some() {
+        return Ok(told);
+    }
+    let mut faults = Faults::default();
+    faults.add::<()>("#/digest", "is missing: give the digest of the deletion that you have looked at");
+    faults.check().map(|()| told)
+}
+
 /// Reads `{"reason": "…"}` where a reason must be given.
 pub fn needed_reason(body: &[u8]) -> Result<String, Problem> {
     let mut faults = Faults::default();

@@ -6,14 +6,15 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::{MediaBody, View};
 use crate::api::words::{
     ClassWord, ConfirmationWord, FamilyWord, GoesWithWord, ItemStateWord, KindWord, OutcomeWord, PurposeWord,
     QuarantineWord, ReasonWord, SnapshotWord,
 };
-use super::{MediaBody, View};
-use crate::journal::{AttemptRow, Found, ItemRow, Receipt, Round};
+use crate::journal::{AttemptRow, Found, ItemRow, Quarantine, Receipt, Round};
 use crate::types::asset::Facts;
 use crate::types::deletion::{IfAbsent, ItemState, Part};
+use crate::types::effects::GoesWith;
 use crate::types::lifecycle::DeletionState;
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
 use crate::types::target::{Family, Kind, Name, Renditions, SnapshotType, Snapshots, Target, What};
@@ -270,7 +271,8 @@ pub struct ItemBody {
     pub finished_at: Option<String>,
     /// Of a plan: what goes with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub effects: Vec<GoesWithWord>,
+    #[schema(value_type = Vec<GoesWithWord>)]
+    pub effects: Vec<GoesWith>,
     /// Of a plan with `check`: what stands at the vendor, or null if nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<Option<MediaBody>>,
@@ -280,8 +282,8 @@ pub struct ItemBody {
     pub not_found_out: Option<String>,
     /// Whether its playback is blocked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub quarantine: Option<QuarantineWord>,
+    #[schema(value_type = QuarantineWord, nullable = false)]
+    pub quarantine: Option<Quarantine>,
 }
 
 impl ItemBody {
@@ -296,7 +298,8 @@ impl ItemBody {
         let error = ending.and_then(|ending| ending.error.as_ref());
         let error = error.map(|error| ItemErrorBody::new(error, sees_holds));
         let missed = ending.is_some_and(|ending| ending.outcome == Outcome::Absent) && ok == Some(false);
-        let absent = || ItemErrorBody::new(&ItemError::new(Reason::Absent, "not found in this account"), false);
+        let absent =
+            || ItemErrorBody::new(&ItemError::new(Reason::Absent, "not found in this account"), false);
         let (found, not_found_out) = found(row);
         let parts = row.progress.as_ref().map(|progress| progress.parts.as_slice()).unwrap_or_default();
         Self {
@@ -305,12 +308,20 @@ impl ItemBody {
             target: row.wanted.as_ref().map(|wanted| (&wanted.target).into()),
             label: row.wanted.as_ref().and_then(|wanted| wanted.label.clone()),
             state: if is_planned { ItemStateWord::Done } else { row.state.into() },
-            outcome: if is_planned { Some(OutcomeWord::Planned) } else { ending.map(|ending| ending.outcome.into()) },
+            outcome: if is_planned {
+                Some(OutcomeWord::Planned)
+            } else {
+                ending.map(|ending| ending.outcome.into())
+            },
             ok,
             retriable: ending.filter(|_| ok == Some(false)).map(|ending| is_retriable(ending.outcome)),
             confirmation: ending.and_then(confirmation),
             error: if missed { Some(absent()) } else { error },
-            parts: if parts.len() > 1 { parts.iter().map(|part| PartBody::new(part, sees_holds)).collect() } else { Vec::new() },
+            parts: if parts.len() > 1 {
+                parts.iter().map(|part| PartBody::new(part, sees_holds)).collect()
+            } else {
+                Vec::new()
+            },
             resolved_id: row.resolved().map(ToString::to_string),
             same_as: row.same_as,
             coalesced_with: row
@@ -323,16 +334,15 @@ impl ItemBody {
                 request_id: request_id.clone(),
             }),
             finished_at: row.finished_at.map(|at| at.to_string()),
-            effects: target.filter(|_| is_planned).map(|target| effects(target, view)).unwrap_or_default(),
+            effects: target
+                .filter(|_| is_planned)
+                .map(|target| view.dispatch.effects(target))
+                .unwrap_or_default(),
             found,
             not_found_out,
-            quarantine: row.note.as_ref().and_then(|note| note.quarantine).map(QuarantineWord::from),
+            quarantine: row.note.as_ref().and_then(|note| note.quarantine),
         }
     }
-}
-
-fn effects(target: &Target, view: View<'_>) -> Vec<GoesWithWord> {
-    view.dispatch.effects(target).into_iter().map(GoesWithWord::from).collect()
 }
 
 /// What a look at the vendor told: something, nothing, or why not.

@@ -29,7 +29,7 @@ use crate::types::target::AccountId;
 pub use account::{AccountBody, AccountPage};
 pub use asset::MediaBody;
 pub use audit::{AuditPage, AuditRecordBody};
-pub use deletion::{DeletionBody, DeletionPage};
+pub use deletion::{Around, CountsBody, DeletionBody, DeletionPage, PlanBody};
 pub use guard::{HoldBody, HoldPage, StopBody, StopsBody};
 pub use item::{ItemBody, ItemPage, ReceiptBody};
 

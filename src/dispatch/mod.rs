@@ -74,6 +74,9 @@ mod record;
 /// What a read before a delete proves.
 pub mod resolve;
 
+/// Requests that were refused.
+pub mod refusals;
+
 /// What follows from a verdict.
 pub mod retry;
 
@@ -200,6 +203,8 @@ pub(crate) struct Shared {
     stops: Mutex<(u64, Vec<Stop>)>,
     /// Looks at holds and stop switches: a later one never gives way to an earlier one.
     looks: AtomicU64,
+    /// Requests that were refused, for the audit.
+    refusals: Mutex<refusals::Refusals>,
     /// A deletion has got a deadline.
     deadline_set: Notify,
     /// Deletions whose chores are being worked off.
@@ -256,6 +261,7 @@ impl Dispatch {
             holds: RwLock::default(),
             stops: Mutex::default(),
             looks: AtomicU64::new(0),
+            refusals: Mutex::default(),
             deadline_set: Notify::new(),
             at_work: Mutex::default(),
             healthy: watch::Sender::new(true),

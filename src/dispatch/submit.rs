@@ -19,7 +19,7 @@ use super::digest::Digester;
 use super::lane::{LEASE, Lane};
 use super::quota::{Quota, VendorClient};
 use super::wake::Watch;
-use super::{Dispatch, Shared, steps};
+use super::{Dispatch, Shared, refusals, steps};
 use crate::guard::caller::Caller;
 use crate::guard::holds::{self, Holds};
 use crate::guard::policy::{self, Tally, Wish};
@@ -151,7 +151,11 @@ impl Dispatch {
     /// leave items journaled as sending that nobody sends.
     pub async fn submit(&self, request: Request) -> Result<Accepted, SubmitError> {
         let dispatch = self.clone();
-        let accepting = self.shared.tasks.spawn(async move { dispatch.accept(request).await });
+        let accepting = self.shared.tasks.spawn(async move {
+            let caller = Arc::clone(&request.caller);
+            let accepted = dispatch.accept(request).await;
+            accepted.inspect_err(|error| tell_cap(&dispatch.shared, &caller, error))
+        });
         // No time limit: a 5xx now and a delete later would be worse than a late answer.
         accepting.await.unwrap_or_else(|_| {
             Err(SubmitError::Journal(journal::Error::Uncertain("accepting it failed half-way".to_owned())))
@@ -240,6 +244,13 @@ impl Dispatch {
         let gone = || journal::Error::Unavailable("the deletion of this key was just removed".to_owned());
         let row = self.shared.journal.deletion(&id).await?.ok_or_else(gone)?;
         Ok(Accepted { id, seq: row.seq, watch, finished: row.counts.open() == 0, replayed: true })
+    }
+}
+
+/// A cap that was reached is a decision: the audit tells of it.
+pub(super) fn tell_cap(shared: &Arc<Shared>, caller: &Caller, error: &SubmitError) {
+    if let SubmitError::TooManyItems { .. } | SubmitError::DailyCap { .. } = error {
+        refusals::refused(shared, Some(&caller.name), None, error.to_string());
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::digest::Digester;
-use super::submit::{Accepted, SubmitError, forbidden, terms_of};
+use super::submit::{Accepted, SubmitError, forbidden, tell_cap, terms_of};
 use super::wake::Watch;
 use super::{Dispatch, Shared, steps};
 use crate::guard::caller::Caller;
@@ -151,7 +151,9 @@ impl Upload {
         self.tally.add(target.map(|target| (&target.account, target.kind())));
         self.can_block &= !self.wish.quarantine || target.is_none_or(|target| self.shared.can_block(target));
         if let Some(limit) = self.caller.caps.max_items.filter(|limit| *limit < self.tally.items()) {
-            return Err(SubmitError::TooManyItems { limit });
+            let error = SubmitError::TooManyItems { limit };
+            tell_cap(&self.shared, &self.caller, &error);
+            return Err(error);
         }
         let (item, is_valid) = plan(&self.shared, &self.caller, line, item);
         self.buffer.push(item);
@@ -177,7 +179,10 @@ impl Upload {
     pub async fn seal(self: Box<Self>, fingerprint: Option<Digest>) -> Result<Accepted, SubmitError> {
         let tasks = self.shared.tasks.clone();
         // A caller that hangs up now must not leave open whether it is sealed.
-        let sealing = tasks.spawn(async move { self.close(fingerprint).await });
+        let sealing = tasks.spawn(async move {
+            let (shared, caller) = (Arc::clone(&self.shared), Arc::clone(&self.caller));
+            self.close(fingerprint).await.inspect_err(|error| tell_cap(&shared, &caller, error))
+        });
         sealing.await.unwrap_or_else(|_| Err(half_way("sealing")))
     }
 

@@ -63,10 +63,7 @@ impl Who {
         if self.0.has(scope) {
             return Ok(());
         }
-        let word = match scope {
-            Scope::Read => "read",
-            Scope::Delete => "delete",
-        };
+        let word = scope.as_str();
         Err(Problem::new("scope", format!("this key does not hold the scope `{word}`")))
     }
 }

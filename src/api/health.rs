@@ -42,7 +42,7 @@ pub async fn live() -> Json<HealthBody> {
     security(()),
     responses(
         (status = 200, description = "It takes work", body = HealthBody),
-        (status = 503, description = "It does not", body = ProblemBody, content_type = "application/problem+json",
+        (status = 503, description = "It does not: `not_ready`", body = ProblemBody, content_type = "application/problem+json",
             headers(("Retry-After" = i32, description = "Seconds")))
     )
 )]

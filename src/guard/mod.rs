@@ -6,5 +6,14 @@
 /// Callers, their keys and their rights.
 pub mod caller;
 
+/// Scopes, kinds and caps.
+pub mod rights;
+
 /// Patterns over names.
 pub mod glob;
+
+/// What must not be deleted.
+pub mod holds;
+
+/// What an account asks before anything is sent.
+pub mod policy;

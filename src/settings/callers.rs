@@ -2,13 +2,16 @@
 //!
 //! Turns the configured words into `guard`'s types and refuses what cannot be
 //! meant: an empty right, one key for two callers, a key where its digest should
-//! stand. Caps and finer rights of the contract are not served yet and say so.
+//! stand, a daily cap below that of one deletion.
 
 use std::collections::BTreeMap;
 
 use super::section::Section;
-use crate::guard::caller::{ANONYMOUS, Caller, KEY_PREFIX, KeyDigest, caller_name};
+use crate::guard::caller::{ANONYMOUS, Caller, Caps, KEY_PREFIX, KeyDigest, Rights, caller_name};
 use crate::guard::glob::Glob;
+
+/// Largest cap: more than any library holds, and far from where sums overflow.
+const LARGEST_CAP: u64 = 1_000_000_000_000;
 
 /// One caller.
 #[derive(Debug, Clone)]
@@ -45,12 +48,23 @@ fn read_caller(
     }
     let globs = section.need("accounts").list().map(|texts| read_globs(&texts, &section));
     let rights = section.need("may").list().map(|words| read_rights(&words, &section));
-    section.not_served("max_items");
-    section.not_served("max_items_per_day");
+    let caps = read_caps(&mut section);
     section.finish();
-    let (may_read, may_delete) = rights?;
-    let caller = Caller { name: known?, may_read, may_delete, accounts: globs? };
+    let caller = Caller { name: known?, rights: rights?, accounts: globs?, caps };
     Some(CallerSettings { caller, keys: keys? })
+}
+
+fn read_caps(section: &mut Section<'_>) -> Caps {
+    let caps = Caps {
+        max_items: section.get("max_items").whole(1..=LARGEST_CAP),
+        max_items_per_day: section.get("max_items_per_day").whole(1..=LARGEST_CAP),
+    };
+    if let (Some(one), Some(day)) = (caps.max_items, caps.max_items_per_day)
+        && one > day
+    {
+        section.fault("max_items", "must not be above max_items_per_day, which it counts towards");
+    }
+    caps
 }
 
 fn read_key(
@@ -94,23 +108,18 @@ fn read_globs(texts: &[String], section: &Section<'_>) -> Vec<Glob> {
     globs
 }
 
-fn read_rights(words: &[String], section: &Section<'_>) -> (bool, bool) {
+fn read_rights(words: &[String], section: &Section<'_>) -> Rights {
     if words.is_empty() {
-        section.fault("may", "must hold \"read\", \"delete\" or both");
+        section.fault(
+            "may",
+            "must hold at least one of \"read\", \"delete\", \"approve\", \"hold\" and \"admin\"",
+        );
     }
-    let (mut may_read, mut may_delete) = (false, false);
+    let mut rights = Rights::default();
     for word in words {
-        match word.as_str() {
-            "read" => may_read = true,
-            "delete" => may_delete = true,
-            later @ ("approve" | "hold" | "admin") => {
-                section.fault("may", format!("\"{later}\" is not served yet"));
-            }
-            finer if finer.starts_with("delete:") => {
-                section.fault("may", "\"delete:<kind>\" is not served yet; use \"delete\"");
-            }
-            _ => section.fault("may", "must hold nothing but \"read\" and \"delete\""),
+        if let Err(why) = rights.add(word) {
+            section.fault("may", why);
         }
     }
-    (may_read, may_delete)
+    rights
 }

@@ -2,7 +2,7 @@
 
 use super::testing::{FAKES, load, sources};
 use super::*;
-use crate::guard::caller::{KeyDigest, NewKey, Scope};
+use crate::guard::caller::{Caps, KeyDigest, NewKey, Rights, Scope};
 use crate::types::target::AccountId;
 
 const ACCOUNT: &str = r#"
@@ -232,15 +232,19 @@ fn every_fault_names_its_setting() {
         ),
         ("[callers.c]\nmay = [\"read\"]", "callers.c.key_sha256: is missing"),
         ("[callers.c]\nmay = [\"read\"]", "callers.c.accounts: is missing"),
-        ("[callers.c]\nmay = []", "callers.c.may: must hold \"read\", \"delete\" or both"),
+        ("[callers.c]\nmay = []", "callers.c.may: must hold at least one of \"read\""),
         ("[callers.c]\nmay = [\"canary\"]", "callers.c.may: must hold nothing but"),
-        ("[callers.c]\nmay = [\"approve\"]", "callers.c.may: \"approve\" is not served yet"),
-        ("[callers.c]\nmay = [\"hold\"]", "callers.c.may: \"hold\" is not served yet"),
-        ("[callers.c]\nmay = [\"admin\"]", "callers.c.may: \"admin\" is not served yet"),
-        ("[callers.c]\nmay = [\"delete:media\"]", "callers.c.may: \"delete:<kind>\" is not served yet"),
+        (
+            "[callers.c]\nmay = [\"delete:canary\"]",
+            "callers.c.may: holds a \"delete:<kind>\" whose kind is none of",
+        ),
         ("[callers.c]\nmay = 1", "callers.c.may: must be a list of texts"),
-        ("[callers.c]\nmax_items = 1", "callers.c.max_items: is not served yet"),
-        ("[callers.c]\nmax_items_per_day = 1", "callers.c.max_items_per_day: is not served yet"),
+        ("[callers.c]\nmax_items = 0", "callers.c.max_items: must be a whole number from 1 to"),
+        ("[callers.c]\nmax_items_per_day = -1", "callers.c.max_items_per_day: must be a whole number from 1"),
+        (
+            "[callers.c]\nmax_items = 2\nmax_items_per_day = 1",
+            "callers.c.max_items: must not be above max_items_per_day",
+        ),
         ("[callers.c]\naccounts = [\"a/*\"]", "callers.c.accounts: each must be 1 to 64 of"),
         ("[callers.c]\naccounts = []", "callers.c.accounts: must hold at least one"),
         ("[callers.c]\nkey_sha256 = \"canary\"", "callers.c.key_sha256: must be a SHA-256 in hex"),
@@ -261,6 +265,20 @@ fn every_fault_names_its_setting() {
         assert!(!said.contains("canary"), "{said}");
         assert!(said.lines().all(|line| line.contains(": ")), "{said}");
     }
+}
+
+#[test]
+fn a_caller_has_its_rights_and_its_caps() {
+    let digest = KeyDigest::of("k");
+    let caller = |more: &str| {
+        let toml = format!("[callers.c]\nkey_sha256 = \"{digest}\"\naccounts = [\"*\"]\n{more}");
+        load(&toml, &[]).unwrap_or_else(|faults| panic!("{faults}")).callers.remove(0).caller
+    };
+    let some = caller("may = [\"approve\", \"delete:image\"]\nmax_items = 5\nmax_items_per_day = 5");
+    assert_eq!(some.rights.words(), ["delete:image", "approve"]);
+    assert_eq!(some.caps, Caps { max_items: Some(5), max_items_per_day: Some(5) });
+    let all = caller("may = [\"read\", \"delete\", \"approve\", \"hold\", \"admin\"]");
+    assert_eq!((all.rights, all.caps), (Rights::everything(), Caps::default()));
 }
 
 #[test]

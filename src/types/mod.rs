@@ -23,6 +23,9 @@ pub mod deletion;
 /// Where a deletion stands.
 pub mod lifecycle;
 
+/// What must not be deleted, and when nothing may.
+pub mod hold;
+
 /// Secrets that cannot print.
 pub mod secret;
 

@@ -603,6 +603,7 @@ fn failed(reason: Reason, vendor_code: Option<String>) -> Ending {
         | Reason::Invalid
         | Reason::Busy
         | Reason::Unsettled
+        | Reason::Held
         | Reason::Absent => "the vendor did not do it in all the tries it was given",
     };
     Ending::not_ok(Outcome::Failed, ItemError { vendor_code, ..ItemError::new(reason, message) })

@@ -11,7 +11,7 @@ use crate::journal::{
     Accepted, Appended, Begun, Claimed, Error, NewDeletion, NewItem, NewUpload, Once, Seal, Start,
 };
 use crate::types::deletion::{Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, Step, Wanted};
-use crate::types::lifecycle::DeletionState;
+use crate::types::lifecycle::{DeletionState, Review, Terms};
 use crate::types::target::Target;
 
 /// Where an item hangs when it is written.
@@ -292,6 +292,8 @@ fn fresh(
         state: DeletionState::Receiving,
         discarded: false,
         pause: None,
+        terms: Terms::default(),
+        review: Review::default(),
         chore: None,
         bulk: false,
         round: 0,

@@ -15,11 +15,12 @@ use jiff::Timestamp;
 
 use super::{
     Accepted, Asked, Begun, CallRecord, Change, Chore, Claim, Claimed, DeletionFilter, DeletionRow, Error,
-    ItemFilter, ItemRow, Journal, LaneShare, NewDeletion, NewItem, NewUpload, Once, OpenLane, Receipt,
-    Recorded, Rescue, Retry, Seal, Settled, Settlement, Touched, Turned,
+    ItemFilter, ItemRow, Journal, LaneShare, Lapsed, NewDeletion, NewItem, NewUpload, Noted, Once, OpenLane,
+    Receipt, Recorded, Rescue, Retry, Seal, Sealed, Settled, Settlement, Turned, audit,
 };
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
+use crate::types::hold::{Hold, HoldId, Stop};
 use crate::types::lifecycle::Pause;
 use crate::types::target::AccountId;
 
@@ -148,10 +149,10 @@ impl Journal for MemoryJournal {
         self.try_write(|state, written| state.stage(upload, from, items, written))
     }
 
-    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Touched, Error> {
+    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Sealed, Error> {
         let (seq, recorded) = self.write(|state, written| state.seal(upload, &seal, written))?;
         let touched = recorded.touched.into_iter().find(|touched| touched.seq == seq);
-        touched.ok_or_else(|| Error::Invalid("a seal that touched nothing".to_owned()))
+        touched.map(Sealed::Done).ok_or_else(|| Error::Invalid("a seal that touched nothing".to_owned()))
     }
 
     async fn discard(&self, upload: DeletionSeq) -> Result<(), Error> {
@@ -211,6 +212,51 @@ impl Journal for MemoryJournal {
             (false, Some(row)) => Settled::Wrong(row),
             (_, None) => Settled::NoItem,
         })
+    }
+
+    async fn note(&self, _deletion: DeletionSeq, _noted: Noted) -> Result<bool, Error> {
+        Err(Error::Invalid("not built yet".to_owned()))
+    }
+
+    async fn lapsed(&self, _limit: usize) -> Result<Lapsed, Error> {
+        Ok(Lapsed { ids: Vec::new(), next: None })
+    }
+
+    async fn hold(&self, _hold: Hold) -> Result<(), Error> {
+        Err(Error::Invalid("not built yet".to_owned()))
+    }
+
+    async fn lift(&self, _account: &AccountId, _id: &HoldId, _by: &str) -> Result<Option<Hold>, Error> {
+        Err(Error::Invalid("not built yet".to_owned()))
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn stop(&self, _stop: Stop) -> Result<bool, Error> {
+        Err(Error::Invalid("not built yet".to_owned()))
+    }
+
+    async fn restart(
+        &self,
+        _account: Option<&AccountId>,
+        _by: &str,
+        _reason: Option<&str>,
+    ) -> Result<bool, Error> {
+        Err(Error::Invalid("not built yet".to_owned()))
+    }
+
+    async fn stops(&self) -> Result<Vec<Stop>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn audit(&self, _entries: Vec<audit::Entry>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn audited(&self, _filter: audit::AuditFilter, _limit: usize) -> Result<Vec<audit::Record>, Error> {
+        Ok(Vec::new())
     }
 
     async fn chores(&self) -> Result<Vec<Chore>, Error> {

@@ -14,7 +14,7 @@ use crate::journal::{CallRecord, Recorded, Round, Touched, Waiting};
 use crate::types::deletion::{
     Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, LaneId, Progress, Step, Wanted,
 };
-use crate::types::lifecycle::{DeletionState, Pause};
+use crate::types::lifecycle::{DeletionState, Pause, Review, Standing, Terms};
 use crate::types::outcome::{Ending, Outcome};
 use crate::types::target::{AccountId, MediaId};
 
@@ -41,6 +41,8 @@ pub(super) struct Deletion {
     /// An upload that broke off: nobody sees it, and `clean` takes it away.
     pub(super) discarded: bool,
     pub(super) pause: Option<Pause>,
+    pub(super) terms: Terms,
+    pub(super) review: Review,
     pub(super) chore: Option<ChoreKept>,
     pub(super) bulk: bool,
     pub(super) round: u32,
@@ -124,6 +126,12 @@ impl Written {
 }
 
 impl Deletion {
+    /// How it stands, for the table of verbs.
+    pub(super) fn standing(&self) -> Standing<'_> {
+        let (terms, review) = (&self.terms, &self.review);
+        Standing { state: self.state, terms, review, is_early: false, is_checking: false }
+    }
+
     /// How many of its items stand where.
     pub(super) fn counts(&self) -> Counts {
         let of = |outcome: Outcome| {

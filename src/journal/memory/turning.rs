@@ -30,7 +30,7 @@ impl State {
             Err(nobody) => return Ok(nobody),
         };
         let Some(deletion) = self.deletions.get_mut(&seq) else { return Ok(Verdict::Nobody) };
-        let to = match lifecycle::turn(deletion.state, asked.verb) {
+        let to = match lifecycle::turn(&deletion.standing(), asked.verb) {
             Turn::Nothing => return Ok(Verdict::Same(seq)),
             Turn::Wrong => return Ok(Verdict::Wrong(seq)),
             Turn::To(state) => state,
@@ -49,6 +49,7 @@ impl State {
                 deletion.chore = Some(ChoreKept::Cancel(0));
             }
             Verb::Retry => return invalid("to retry needs the items' next calls"),
+            Verb::Start | Verb::Approve | Verb::Reject | Verb::Lapse => return invalid("not built yet"),
         }
         deletion.state = to;
         self.hold_or_wake(seq);
@@ -121,7 +122,7 @@ impl State {
             Err(nobody) => return nobody,
         };
         let Some(deletion) = self.deletions.get_mut(&seq) else { return Verdict::Nobody };
-        let Turn::To(state) = lifecycle::turn(deletion.state, Verb::Retry) else {
+        let Turn::To(state) = lifecycle::turn(&deletion.standing(), Verb::Retry) else {
             return Verdict::Wrong(seq);
         };
         let goes_on = matches!(deletion.chore, Some(ChoreKept::Retry(..)));

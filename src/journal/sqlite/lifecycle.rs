@@ -41,7 +41,7 @@ pub(super) fn turn_to(
     asked: &Asked,
 ) -> Result<Option<Turned>, Error> {
     let Some(row) = reads::deletion(connection, id)? else { return Ok(None) };
-    match turn(row.state, asked.verb) {
+    match turn(&row.standing(now), asked.verb) {
         Turn::Nothing => return Ok(Some(Turned::Same(row))),
         Turn::Wrong => return Ok(Some(Turned::Wrong(row))),
         Turn::To(_) => {}

@@ -14,11 +14,12 @@ use rusqlite::Connection;
 
 use super::{
     Accepted, Asked, Begun, CallRecord, Change, Chore, Claim, Claimed, DeletionFilter, DeletionRow, Error,
-    ItemFilter, ItemRow, Journal, LaneShare, NewDeletion, NewItem, NewUpload, Once, OpenLane, Receipt,
-    Recorded, Rescue, Retry, Seal, Settled, Settlement, Touched, Turned,
+    ItemFilter, ItemRow, Journal, LaneShare, Lapsed, NewDeletion, NewItem, NewUpload, Noted, Once, OpenLane,
+    Receipt, Recorded, Rescue, Retry, Seal, Sealed, Settled, Settlement, Turned, audit,
 };
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
+use crate::types::hold::{Hold, HoldId, Stop};
 use crate::types::lifecycle::Pause;
 use crate::types::metrics::Metrics;
 use crate::types::target::AccountId;
@@ -167,8 +168,8 @@ impl Journal for SqliteJournal {
         self.write(items.len() + 1, move |c, now| stage::stage(c, now, upload, from, &items)).await
     }
 
-    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Touched, Error> {
-        self.write(1, move |c, now| stage::seal(c, now, upload, &seal)).await
+    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Sealed, Error> {
+        self.write(1, move |c, now| stage::seal(c, now, upload, &seal).map(Sealed::Done)).await
     }
 
     async fn discard(&self, upload: DeletionSeq) -> Result<(), Error> {
@@ -199,6 +200,51 @@ impl Journal for SqliteJournal {
 
     async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, Error> {
         self.write(1, move |c, now| settle::settle(c, now, key, &settlement)).await
+    }
+
+    async fn note(&self, _deletion: DeletionSeq, _noted: Noted) -> Result<bool, Error> {
+        Err(Error::Invalid("not built yet".to_owned()))
+    }
+
+    async fn lapsed(&self, _limit: usize) -> Result<Lapsed, Error> {
+        Ok(Lapsed { ids: Vec::new(), next: None })
+    }
+
+    async fn hold(&self, _hold: Hold) -> Result<(), Error> {
+        Err(Error::Invalid("not built yet".to_owned()))
+    }
+
+    async fn lift(&self, _account: &AccountId, _id: &HoldId, _by: &str) -> Result<Option<Hold>, Error> {
+        Err(Error::Invalid("not built yet".to_owned()))
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn stop(&self, _stop: Stop) -> Result<bool, Error> {
+        Err(Error::Invalid("not built yet".to_owned()))
+    }
+
+    async fn restart(
+        &self,
+        _account: Option<&AccountId>,
+        _by: &str,
+        _reason: Option<&str>,
+    ) -> Result<bool, Error> {
+        Err(Error::Invalid("not built yet".to_owned()))
+    }
+
+    async fn stops(&self) -> Result<Vec<Stop>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn audit(&self, _entries: Vec<audit::Entry>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn audited(&self, _filter: audit::AuditFilter, _limit: usize) -> Result<Vec<audit::Record>, Error> {
+        Ok(Vec::new())
     }
 
     async fn chores(&self) -> Result<Vec<Chore>, Error> {

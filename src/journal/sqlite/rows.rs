@@ -16,7 +16,7 @@ use crate::journal::{CallRecord, DeletionRow, Error, ItemRow, Round, Touched};
 use crate::types::deletion::{
     Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Step, Wanted,
 };
-use crate::types::lifecycle::{DeletionState, Pause};
+use crate::types::lifecycle::{DeletionState, Pause, Review, Terms};
 use crate::types::outcome::{AttemptClass, Ending, Outcome};
 use crate::types::target::{AccountId, Name, OperationName, Target, What};
 
@@ -71,7 +71,7 @@ pub(super) fn time(millis: i64) -> Result<Timestamp, Error> {
 
 /// The number of one of a fixed list.
 fn place<T: PartialEq>(all: &[T], one: &T) -> i64 {
-    // Every list here is shorter than ten.
+    // Every list here is short.
     all.iter().position(|other| other == one).and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX)
 }
 
@@ -85,7 +85,20 @@ const STATES: [ItemState; 3] = [ItemState::Pending, ItemState::Sending, ItemStat
 const CLASSES: [AttemptClass; 4] =
     [AttemptClass::NotSent, AttemptClass::Answered, AttemptClass::Ambiguous, AttemptClass::Refused];
 const IF_ABSENT: [IfAbsent; 2] = [IfAbsent::Ok, IfAbsent::Error];
-const DELETION_STATES: [DeletionState; 5] = DeletionState::ALL;
+// Five stands for one that is being removed, which no reader sees.
+const DELETION_STATES: [Option<DeletionState>; 11] = [
+    Some(DeletionState::Receiving),
+    Some(DeletionState::Running),
+    Some(DeletionState::Paused),
+    Some(DeletionState::Finished),
+    Some(DeletionState::Canceled),
+    None,
+    Some(DeletionState::Planned),
+    Some(DeletionState::AwaitingApproval),
+    Some(DeletionState::Rejected),
+    Some(DeletionState::Expired),
+    Some(DeletionState::Scheduled),
+];
 const FORMS: [&str; 3] = ["id", "reference_id", "url"];
 
 /// A phase's number.
@@ -110,7 +123,12 @@ pub(super) fn class_code(class: AttemptClass) -> i64 {
 
 /// A deletion state's number.
 pub(super) fn deletion_state_code(state: DeletionState) -> i64 {
-    place(&DELETION_STATES, &state)
+    place(&DELETION_STATES, &Some(state))
+}
+
+/// The state of a deletion that readers see.
+fn deletion_state(code: i64) -> Result<DeletionState, Error> {
+    at(&DELETION_STATES, code, "state")?.ok_or_else(|| unreadable("state", code))
 }
 
 /// The number of what "not found" means.
@@ -292,6 +310,8 @@ pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
         None => None,
     };
     Ok(ItemRow {
+        deletion_state: deletion_state(row.get("deletion_state")?)?,
+        note: None,
         key: key(row)?,
         deletion: text(row, "public_id", deletion_id)?,
         wanted: wanted(row)?,
@@ -347,7 +367,11 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         requested_by: row.get("requested_by")?,
         reason: row.get("reason")?,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
-        state: at(&DELETION_STATES, row.get("state")?, "state")?,
+        state: deletion_state(row.get("state")?)?,
+        terms: Terms::default(),
+        review: Review::default(),
+        deadline: None,
+        chore: None,
         pause: json_column::<Pause>(row, "pause")?,
         digest: digest(row)?,
         bulk: row.get("bulk")?,

@@ -119,7 +119,7 @@ pub(super) fn retry(
     retry: &Retry,
 ) -> Result<Option<Turned>, Error> {
     let Some(row) = reads::deletion(connection, id)? else { return Ok(None) };
-    let state = match turn(row.state, Verb::Retry) {
+    let state = match turn(&row.standing(now), Verb::Retry) {
         Turn::To(state) => state,
         Turn::Nothing => return Ok(Some(Turned::Same(row))),
         Turn::Wrong => return Ok(Some(Turned::Wrong(row))),

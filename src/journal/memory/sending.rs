@@ -11,7 +11,6 @@ use super::state::{Item, Stand, State, Written, canceled_ending};
 use super::{ceiling, floor, later};
 use crate::journal::{CallRecord, Change, Claim, Claimed, Next, Rescue};
 use crate::types::deletion::{ItemKey, LaneId};
-use crate::types::lifecycle::DeletionState;
 
 /// Rows of the same name that are looked at for a call to share, newest first.
 const NAMESAKES: usize = 256;
@@ -208,8 +207,8 @@ impl State {
                     item.tries += u32::from(counts);
                     item.step = Some(step);
                     let never_sent = !item.was_sent();
-                    let state = self.deletions.get(&change.key.deletion).map(|deletion| deletion.state);
-                    if state == Some(DeletionState::Canceled) && never_sent {
+                    let is_dead = self.deletions.get(&change.key.deletion).is_some_and(|d| d.state.is_dead());
+                    if is_dead && never_sent {
                         self.end(change.key, &canceled_ending(), written);
                     } else {
                         self.wait(change.key, ceiling(due_at), written);

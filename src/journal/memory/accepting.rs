@@ -278,7 +278,8 @@ impl State {
             deletion.state = DeletionState::Running;
             return None;
         }
-        deletion.enter(deletion.state, now);
+        deletion.deadline = deletion.terms.time_in(deletion.state).map(|time| later(now, time));
+        deletion.begin_work();
         if deletion.state == DeletionState::Planned {
             return None;
         }
@@ -335,6 +336,7 @@ fn fresh(
         terms: Terms::default(),
         review: Review::default(),
         deadline: None,
+        released_at: None,
         chore: None,
         bulk: false,
         round: 0,

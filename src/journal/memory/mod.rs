@@ -235,7 +235,7 @@ impl Journal for MemoryJournal {
     }
 
     async fn note(&self, deletion: DeletionSeq, noted: Noted) -> Result<bool, Error> {
-        Ok(self.write(|state, _| Ok(state.note(deletion, noted)))?.0)
+        self.try_write(|state, _| state.note(deletion, noted))
     }
 
     async fn lapsed(&self, limit: usize) -> Result<Lapsed, Error> {

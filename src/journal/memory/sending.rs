@@ -164,7 +164,8 @@ impl State {
     ) -> Option<Claimed> {
         let deletion = self.deletions.get_mut(&key.deletion)?;
         deletion.started_at.get_or_insert(written.now);
-        let (id, bulk, created_at) = (deletion.id.clone(), deletion.bulk, deletion.created_at);
+        let (id, bulk) = (deletion.id.clone(), deletion.bulk);
+        let begun_at = deletion.released_at.unwrap_or(deletion.created_at);
         let item = self.item_mut(key)?;
         item.stand = Stand::Sending(later(written.now, lease));
         item.generation += 1;
@@ -177,7 +178,7 @@ impl State {
             progress: item.progress.clone(),
             calls: u32::try_from(item.attempts.len()).unwrap_or(u32::MAX),
             tries: item.tries,
-            accepted_at: item.since.unwrap_or(created_at),
+            accepted_at: item.since.unwrap_or(begun_at),
             lapsed_at,
             bulk,
         })

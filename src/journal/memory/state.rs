@@ -48,6 +48,8 @@ pub(super) struct Deletion {
     pub(super) review: Review,
     /// When it lapses by itself.
     pub(super) deadline: Option<Timestamp>,
+    /// Since when it runs, if not since it was made.
+    pub(super) released_at: Option<Timestamp>,
     pub(super) chore: Option<Work>,
     pub(super) bulk: bool,
     pub(super) round: u32,
@@ -154,22 +156,36 @@ impl Deletion {
 
     /// It stands there from now on. When it waits, it does so no longer than its terms say.
     pub(super) fn enter(&mut self, state: DeletionState, now: Timestamp) {
+        if state.sends() && (self.state.is_ahead() || self.deadline.is_some()) {
+            self.released_at = Some(now);
+        }
         self.state = state;
         self.deadline = self.terms.time_in(state).map(|time| later(now, time));
         if state.is_dead() {
             self.pause = None;
             self.chore = Some(Work::new(ChoreKind::Cancel));
-        } else if state == DeletionState::Planned && self.terms.check {
-            self.chore = Some(Work::new(ChoreKind::Check { from: 0 }));
-        } else if matches!(state, DeletionState::AwaitingApproval | DeletionState::Scheduled) {
-            let was_done = self.items.iter().any(|item| item.quarantine().is_some());
-            if self.terms.quarantine && !was_done && !self.does(ChoreWord::Quarantine) {
-                self.chore = Some(Work::new(ChoreKind::Quarantine { from: 0 }));
-            }
-        } else if state == DeletionState::Running && self.does(ChoreWord::Quarantine) {
+        } else if state.sends() && self.does(ChoreWord::Quarantine) {
             // What is deleted now need not be blocked.
             self.chore = None;
         }
+    }
+
+    /// It is new, or was a plan until now: what it waits for is made use of.
+    pub(super) fn begin_work(&mut self) {
+        let work = match self.state {
+            DeletionState::Planned => self.terms.check.then_some(ChoreKind::Check { from: 0 }),
+            DeletionState::AwaitingApproval | DeletionState::Scheduled => {
+                self.terms.quarantine.then_some(ChoreKind::Quarantine { from: 0 })
+            }
+            DeletionState::Receiving
+            | DeletionState::Running
+            | DeletionState::Paused
+            | DeletionState::Finished
+            | DeletionState::Canceled
+            | DeletionState::Rejected
+            | DeletionState::Expired => None,
+        };
+        self.chore = work.map(Work::new);
     }
 
     /// How many of its items stand where.

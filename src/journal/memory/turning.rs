@@ -45,14 +45,17 @@ impl State {
         if asked.verb == Verb::Lapse && !(is_over && deletion.state == DeletionState::Scheduled) {
             return Ok(Verdict::Same(seq));
         }
-        let to = match lifecycle::turn(&deletion.standing(now), asked.verb) {
-            Turn::Nothing => return Ok(Verdict::Same(seq)),
-            Turn::Wrong => return Ok(Verdict::Wrong(seq)),
-            Turn::To(state) => state,
-        };
+        let turn = lifecycle::turn(&deletion.standing(now), asked.verb);
+        if turn == Turn::Wrong {
+            return Ok(Verdict::Wrong(seq));
+        }
         if asked.digest.is_some_and(|seen| seen != deletion.digest) {
             return Ok(Verdict::OtherDigest(seq));
         }
+        if matches!(asked.verb, Verb::Approve | Verb::Reject) && deletion.is_own(&asked.by) {
+            return Ok(Verdict::Own(seq));
+        }
+        let Turn::To(to) = turn else { return Ok(Verdict::Same(seq)) };
         let decision = || Some(Decision { by: asked.by.clone(), at: now, reason: asked.reason.clone() });
         match asked.verb {
             Verb::Pause => {
@@ -78,8 +81,8 @@ impl State {
                 }
                 deletion.review.started = decision();
                 deletion.enter(to, now);
+                deletion.begin_work();
             }
-            Verb::Approve | Verb::Reject if deletion.is_own(&asked.by) => return Ok(Verdict::Own(seq)),
             Verb::Approve => {
                 deletion.review.approved = decision();
                 deletion.enter(to, now);
@@ -111,14 +114,19 @@ impl State {
         Lapsed { ids, next }
     }
 
-    /// Writes down a step of a look, a block or its lifting; whether that is still to be done.
-    pub(super) fn note(&mut self, seq: DeletionSeq, noted: Noted) -> bool {
+    /// Writes down a step of a look, a block or its lifting; whether that was still to be done.
+    pub(super) fn note(&mut self, seq: DeletionSeq, noted: Noted) -> Result<bool, Error> {
+        if matches!(noted.chore, ChoreWord::Cancel | ChoreWord::Retry) {
+            return invalid("a cancel or a retry leaves no notes");
+        }
         let Some(deletion) = self.deletions.get_mut(&seq).filter(|d| d.does(noted.chore)) else {
-            return false;
+            return Ok(false);
         };
         for (index, note) in noted.notes {
             let item = usize::try_from(index).ok().and_then(|index| deletion.items.get_mut(index));
-            let Some(item) = item else { continue };
+            let Some(item) = item else {
+                return invalid(format!("a note on item {index}, which is not there"));
+            };
             let kept = item.note.get_or_insert_default();
             kept.found = note.found.or(kept.found.take());
             kept.quarantine = note.quarantine.or(kept.quarantine);
@@ -127,7 +135,7 @@ impl State {
             (Some(next), Some(work)) => work.from = next,
             (_, chore) => *chore = None,
         }
-        true
+        Ok(true)
     }
 
     pub(super) fn pause_all(&mut self, pause: &Pause, written: &mut Written) -> usize {
@@ -201,6 +209,10 @@ impl State {
         let Turn::To(state) = lifecycle::turn(&deletion.standing(written.now), Verb::Retry) else {
             return Verdict::Wrong(seq);
         };
+        if deletion.deadline.is_some() {
+            // Paused before anything of it ran.
+            return Verdict::Same(seq);
+        }
         let goes_on = deletion.does(ChoreWord::Retry);
         let opens: Vec<_> = retry
             .items

@@ -87,6 +87,7 @@ async fn read_body(api: &Api, headers: &HeaderMap, body: Body) -> Result<bytes::
     path = "/v1/deletions/{deletion}/pause",
     tag = "life cycle",
     operation_id = "pauseDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "It is paused", body = DeletionBody), VerbProblems)
@@ -101,6 +102,7 @@ pub async fn pause(State(api): State<Api>, call: Call) -> Result<Response, Probl
     path = "/v1/deletions/{deletion}/resume",
     tag = "life cycle",
     operation_id = "resumeDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "It goes on", body = DeletionBody), VerbProblems)
@@ -116,6 +118,7 @@ pub async fn resume(State(api): State<Api>, call: Call) -> Result<Response, Prob
     path = "/v1/deletions/{deletion}/cancel",
     tag = "life cycle",
     operation_id = "cancelDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses(
@@ -138,6 +141,7 @@ pub async fn cancel(State(api): State<Api>, call: Call) -> Result<Response, Prob
     path = "/v1/deletions/{deletion}/retry",
     tag = "life cycle",
     operation_id = "retryDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "What could be opened again is", body = DeletionBody), VerbProblems)
@@ -152,6 +156,7 @@ pub async fn retry(State(api): State<Api>, call: Call) -> Result<Response, Probl
     path = "/v1/deletions/{deletion}/items/{index}/settle",
     tag = "life cycle",
     operation_id = "settleItem",
+    extensions(("x-scope" = json!("delete"))),
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
         ("index" = u32, Path, description = "The item's position, from 0")

@@ -3,6 +3,7 @@
 //! Handlers parse, submit or read, and answer. They learn outcomes from the
 //! journal, woken by `dispatch`, so that it does not matter who did the work.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -91,11 +92,16 @@ pub async fn create(
     // Behind a blocked lane the answer comes at once, with a warning that says so.
     let time = if finished { Duration::ZERO } else { patience.wait };
     let row = wait(&api, &id, &mut watch, time, true).await?;
-    let body = describe(&api, &row).await?;
-    let status = match body.ok {
-        Some(true) => StatusCode::OK,
-        Some(false) => StatusCode::MULTI_STATUS,
-        None => StatusCode::ACCEPTED,
+    let body = describe(&api, &who, &row).await?;
+    let status = match (body.ok, row.state) {
+        (Some(true), _) => StatusCode::OK,
+        (Some(false), _) => StatusCode::MULTI_STATUS,
+        // A plan that is made is an answer: what is not planned in it is not ok.
+        (None, DeletionState::Planned) if row.chore.is_none() => {
+            let all_planned = row.counts.open() == row.counts.total;
+            if all_planned { StatusCode::OK } else { StatusCode::MULTI_STATUS }
+        }
+        (None, _) => StatusCode::ACCEPTED,
     };
     Ok(answer(status, &Beside { id: &id, patience: Some(&patience), replayed }, Json(body)))
 }
@@ -111,9 +117,10 @@ async fn submit(
     let sees = |account: &AccountId| who.0.sees(account) && api.dispatch.has_account(account);
     let asked = request::deletion(text, &sees)?;
     let request = Request {
-        requested_by: who.0.name.clone(),
+        caller: Arc::clone(&who.0),
         reason: asked.reason,
         if_absent: asked.if_absent,
+        wish: asked.wish,
         wanted: asked.wanted,
         waits: !is_async,
         once: key.map(|(key, sum)| api.key_rules.once(key, sum, text)),
@@ -150,7 +157,7 @@ pub async fn show(
         // A block does not end it: whoever polls would only come back at once.
         row = wait(&api, &row.id, &mut watch, time, false).await?;
     }
-    Ok(Json(describe(&api, &row).await?))
+    Ok(Json(describe(&api, &who, &row).await?))
 }
 
 /// Deletions, newest first, without their items.
@@ -194,7 +201,7 @@ pub async fn list(
     let (rows, next_page_token) = page(rows, size, |row| paging::write(row.seq));
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
-        items.push(summary(&api, row).await?);
+        items.push(summary(&api, &who, row).await?);
     }
     Ok(Json(DeletionPage { items, next_page_token }))
 }

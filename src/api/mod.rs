@@ -65,6 +65,15 @@ pub mod items;
 /// The life cycle: pause, resume, cancel, retry, settle.
 pub mod actions;
 
+/// Holds.
+pub mod holds;
+
+/// Stop switches.
+pub mod stops;
+
+/// Who did what.
+pub mod audit;
+
 /// A deletion as it happens.
 pub mod events;
 
@@ -160,6 +169,9 @@ fn work() -> OpenApiRouter<Api> {
         .routes(routes!(items::list))
         .routes(routes!(items::show))
         .routes(routes!(items::find))
+        .routes(routes!(actions::start))
+        .routes(routes!(actions::approve))
+        .routes(routes!(actions::reject))
         .routes(routes!(actions::pause))
         .routes(routes!(actions::resume))
         .routes(routes!(actions::cancel))
@@ -168,6 +180,13 @@ fn work() -> OpenApiRouter<Api> {
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::show))
         .routes(routes!(accounts::unblock))
+        .routes(routes!(stops::stop_account))
+        .routes(routes!(stops::start_account))
+        .routes(routes!(stops::stop_all))
+        .routes(routes!(stops::start_all))
+        .routes(routes!(holds::list))
+        .routes(routes!(holds::put, holds::show, holds::lift))
+        .routes(routes!(audit::list))
 }
 
 /// Routes that answer even while everything else is shed.

@@ -162,6 +162,7 @@ async fn configure(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Resul
     Ok(accounts
         .into_iter()
         .map(|account| AccountConfig {
+            policy: account.policy.clone(),
             region: region(account.name.clone()),
             rates: account.limits.iter().map(|l| (l.operation.name, l.rate())).collect::<BTreeMap<_, _>>(),
             id: account.name,

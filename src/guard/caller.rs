@@ -41,6 +41,17 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// One who may do everything everywhere.
+    #[must_use]
+    pub fn unlimited(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            rights: Rights::everything(),
+            accounts: Glob::parse("*").into_iter().collect(),
+            caps: Caps::default(),
+        }
+    }
+
     /// Whether the account exists for this caller at all.
     #[must_use]
     pub fn sees(&self, account: &AccountId) -> bool {
@@ -154,12 +165,7 @@ impl Callers {
     /// for a server that nobody but this machine reaches; settings see to that.
     #[must_use]
     pub fn open() -> Self {
-        let anonymous = Caller {
-            name: ANONYMOUS.to_owned(),
-            rights: Rights::everything(),
-            accounts: Glob::parse("*").into_iter().collect(),
-            caps: Caps::default(),
-        };
+        let anonymous = Caller::unlimited(ANONYMOUS);
         Self { known: [Arc::new(anonymous)].into(), keys: [].into(), open: true }
     }
 

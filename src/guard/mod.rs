@@ -11,3 +11,9 @@ pub mod rights;
 
 /// Patterns over names.
 pub mod glob;
+
+/// What must not be deleted.
+pub mod holds;
+
+/// What an account asks before anything is sent.
+pub mod policy;

@@ -80,6 +80,7 @@ impl State {
         Some(ItemRow {
             key,
             deletion: deletion.id.clone(),
+            deletion_state: deletion.state,
             wanted: item.wanted.clone(),
             state,
             ending: done.as_ref().map(|(ending, ..)| ending.clone()),

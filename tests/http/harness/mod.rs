@@ -118,6 +118,7 @@ pub(crate) struct House {
     pub(crate) directory: TempDir,
     pub(crate) client: reqwest::Client,
     key: Option<String>,
+    settings: Settings,
     service: Option<Service>,
 }
 
@@ -146,7 +147,16 @@ impl House {
         let shutdown = Shutdown::new();
         let service = Service::start(&settings, SystemClock::start(), &shutdown).await.unwrap();
         let addr = service.addr;
-        Self { addr, vendors, shutdown, directory, client, key: None, service: Some(service) }
+        Self { addr, vendors, shutdown, directory, client, key: None, settings, service: Some(service) }
+    }
+
+    /// Stops in order and starts again on the same journal.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.shutdown = Shutdown::new();
+        let service = Service::start(&self.settings, SystemClock::start(), &self.shutdown).await.unwrap();
+        self.addr = service.addr;
+        self.service = Some(service);
     }
 
     /// Calls with this key from now on.

@@ -17,6 +17,7 @@ mod idempotency;
 mod intake;
 mod keys;
 mod lists;
+mod matrix;
 mod pages;
 mod prefer;
 mod problems;

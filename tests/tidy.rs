@@ -453,9 +453,16 @@ fn problems_of(document: &Value) -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     for (status, response) in responses {
         let description = response["description"].as_str().unwrap_or_default();
-        // Every second piece stands between backticks.
-        let codes = description.split('`').skip(1).step_by(2);
-        found.extend(codes.map(|code| (status.clone(), code.to_owned())));
+        // A range names each of its statuses with its codes: `408: …; 413: …`.
+        let parts = description.split("; ").map(|part| match part.split_once(": ") {
+            Some((status, codes)) if status.len() == 3 => (status, codes),
+            _ => (status.as_str(), part),
+        });
+        for (status, codes) in parts {
+            // Every second piece stands between backticks.
+            found
+                .extend(codes.split('`').skip(1).step_by(2).map(|code| (status.to_owned(), code.to_owned())));
+        }
     }
     found
 }
@@ -505,6 +512,7 @@ fn a_contract_that_lists_other_words_is_refused() {
         "paths": {"/v1/a": {"get": {"responses": {
             "200": {"description": "`fine`"},
             "404": {"description": "`not_found`, `invalid`", "content": {"application/problem+json": {}}},
+            "4XX": {"description": "413: `large`; 422: `invalid`", "content": {"application/problem+json": {}}},
         }}}},
         "components": {"schemas": {"Lane": {"properties": {
             "reason": {"oneOf": [{"$ref": "#/components/schemas/Word"}, {"type": "null"}]},
@@ -512,7 +520,8 @@ fn a_contract_that_lists_other_words_is_refused() {
         }}, "Word": {"type": "string", "enum": ["a", "b"]}}},
     });
     let codes = [("not_found", 404, "", false), ("invalid", 422, "", false)];
-    assert_eq!(unknown_problems(&document, &codes), [("404".to_owned(), "invalid".to_owned())]);
+    let unknown = [("404", "invalid"), ("413", "large")].map(|(s, c)| (s.to_owned(), c.to_owned()));
+    assert_eq!(unknown_problems(&document, &codes), unknown);
     let reasons = listed(&document, "Lane", "reason").unwrap();
     assert_eq!(differ("r", &reasons, &["b", "a"]), None);
     assert_eq!(

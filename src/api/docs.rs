@@ -6,10 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -21,8 +18,8 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use serde_json::{Value, json};
 
-use super::problem::{CODES, PROBLEM_JSON, Problem, ProblemBody};
-use super::{Api, health};
+use super::Api;
+use super::problem::{CODES, PROBLEM_JSON, ProblemBody};
 use crate::dispatch;
 
 /// The file at the project's root.
@@ -43,6 +40,8 @@ pub const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
         (name = "delete one", description = "One target at a time; the answer is the item"),
         (name = "deletions", description = "Many targets at once; every accepted request is a deletion"),
         (name = "life cycle", description = "Pause, resume, cancel, retry; and what an operator decides"),
+        (name = "holds", description = "What must not be deleted, whoever asks"),
+        (name = "stop switches", description = "Nothing more is sent until they are lifted"),
         (name = "accounts", description = "What is configured, what waits, what stands at the vendor"),
         (name = "operations", description = "Health and metrics")
     )
@@ -56,7 +55,7 @@ impl Modify for Key {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "An API key of a configured caller; a 401 where it is missing. Not needed where no caller is configured, which goes on loopback only.",
+                "An API key of a configured caller, or a token of a configured issuer that names one; a 401 where it is missing. What a route needs is its `x-scope`: one scope, a list of which one is enough, `none`, or `read-unless-public` (a switch opens it). Not needed where no caller is configured, which goes on loopback only.",
             ))
             .build();
         let components = document.components.get_or_insert_default();
@@ -75,6 +74,21 @@ pub fn base() -> Document {
 pub fn document() -> Document {
     let mut document = super::routes().into_openapi();
     tighten(&mut document);
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+            &mut item.options,
+            &mut item.head,
+            &mut item.trace,
+        ];
+        for operation in operations.into_iter().flatten() {
+            fold(&mut operation.responses.responses);
+        }
+    }
     document
 }
 
@@ -141,42 +155,65 @@ pub fn yaml() -> Result<String, String> {
     path = "/openapi.yaml",
     tag = "operations",
     operation_id = "openapi",
+    extensions(("x-scope" = json!("read-unless-public"))),
     responses((status = 200, description = "This document", body = String, content_type = "application/yaml"), KeyProblems)
 )]
-pub async fn openapi(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
-    health::may_look(&api, &headers)?;
-    Ok(([(CONTENT_TYPE, "application/yaml")], OPENAPI_YAML).into_response())
+pub async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/yaml")], OPENAPI_YAML).into_response()
 }
+
+/// The routes of the rendered page, which are not in the document.
+pub const PAGES: [&str; 3] = ["/docs", "/docs/", "/docs/{*rest}"];
 
 /// The rendered page; its files are compiled in.
-pub fn page(api: &Api) -> axum::Router<Api> {
+pub fn page() -> axum::Router<Api> {
     let config = utoipa_swagger_ui::Config::new(["/openapi.yaml"]).validator_url("none");
-    let page: axum::Router<Api> = utoipa_swagger_ui::SwaggerUi::new("/docs").config(config).into();
-    page.layer(axum::middleware::from_fn_with_state(api.clone(), only_who_may_look))
+    utoipa_swagger_ui::SwaggerUi::new("/docs").config(config).into()
 }
 
-async fn only_who_may_look(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    request: Request,
-    next: Next,
-) -> Response {
-    match health::may_look(&api, &headers) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+/// Most statuses that a route lists; what is more stands in ranges.
+pub const MOST_STATUSES: usize = 12;
+
+/// What stands in a range where a route has more, and in this order as far as need be. Callers do
+/// the same about all of a range: mend the request, or give up for now.
+const RARE: [(&str, &[u16]); 2] = [("4XX", &[406, 408, 411, 412, 413, 415]), ("5XX", &[500, 502, 504, 507])];
+
+/// Puts rare statuses of a route that has too many into ranges, which name each with its codes.
+fn fold(responses: &mut BTreeMap<String, RefOr<utoipa::openapi::Response>>) {
+    for (range, rare) in RARE {
+        if responses.len() <= MOST_STATUSES {
+            return;
+        }
+        let mut named = Vec::new();
+        for status in rare {
+            if let Some(RefOr::T(response)) = responses.remove(&status.to_string()) {
+                named.push(format!("{status}: {}", response.description));
+            }
+        }
+        if !named.is_empty() {
+            responses.insert(range.to_owned(), RefOr::T(problem(named.join("; ")).build()));
+        }
     }
+}
+
+/// An answer that is a problem.
+fn problem(description: String) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(description).content(PROBLEM_JSON, content)
 }
 
 fn problems(codes: &[&str]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
-    for (code, status, ..) in CODES.iter().filter(|(code, ..)| codes.contains(code)) {
+    // Where credentials are asked for, too many bad ones are slowed down.
+    let is_listed = |code: &str| {
+        codes.contains(&code) || (code == "too_many_bad_keys" && codes.contains(&"unauthenticated"))
+    };
+    for (code, status, ..) in CODES.iter().filter(|(code, ..)| is_listed(code)) {
         by_status.entry(*status).or_default().push(code);
     }
     let describe = |(status, codes): (u16, Vec<&str>)| {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let words: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
-        let mut response =
-            ResponseBuilder::new().description(words.join(", ")).content(PROBLEM_JSON, content);
+        let mut response = problem(words.join(", "));
         if matches!(status, 429 | 503 | 507) {
             let seconds = Object::builder().schema_type(Type::Integer).build();
             let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds")).build();
@@ -225,16 +262,29 @@ problem_sets! {
         "malformed", "unauthenticated", "scope", "not_found", "body_too_slow", "wrong_state", "too_large",
         "unsupported_media_type", "invalid", "internal", "overloaded", "not_ready", "journal_unavailable", "disk_full",
     ];
+    /// Verbs that let a deletion go on, or do not.
+    GoAheadProblems = &[
+        "malformed", "unauthenticated", "scope", "own_request", "not_found", "body_too_slow", "wrong_state",
+        "digest_mismatch", "too_large", "unsupported_media_type", "invalid", "daily_cap_exceeded", "internal",
+        "overloaded", "not_ready", "journal_unavailable", "disk_full",
+    ];
+    /// Holds and stop switches.
+    GuardProblems = &[
+        "malformed", "unauthenticated", "scope", "not_found", "body_too_slow", "too_large", "unsupported_media_type",
+        "invalid", "too_many_holds", "internal", "overloaded", "not_ready", "journal_unavailable", "disk_full",
+    ];
     /// `POST /v1/deletions`.
     SubmitProblems = &[
-        "malformed", "idempotency_key_required", "unauthenticated", "scope", "body_too_slow", "idempotency_key_busy",
-        "too_large", "unsupported_media_type", "invalid", "not_served", "idempotency_key_reused", "queue_full",
+        "malformed", "idempotency_key_required", "unauthenticated", "scope", "cap_exceeded", "body_too_slow",
+        "idempotency_key_busy", "too_large", "unsupported_media_type", "invalid", "not_served", "idempotency_key_reused",
+        "daily_cap_exceeded", "queue_full",
         "internal", "blocked", "overloaded", "not_ready", "journal_unavailable", "disk_full",
     ];
     /// Single-target DELETEs.
     DeleteProblems = &[
         "malformed", "idempotency_key_required", "unauthenticated", "scope", "forbidden", "not_found", "absent", "busy",
-        "canceled", "idempotency_key_busy", "invalid", "unsupported", "idempotency_key_reused", "not_served", "protected", "queue_full", "internal", "vendor_failed", "blocked", "overloaded", "not_ready",
+        "canceled", "idempotency_key_busy", "invalid", "unsupported", "idempotency_key_reused", "cap_exceeded", "held",
+        "protected", "daily_cap_exceeded", "queue_full", "internal", "vendor_failed", "blocked", "overloaded", "not_ready",
         "journal_unavailable", "unknown", "disk_full",
     ];
 }
@@ -251,6 +301,40 @@ pub struct AssetPath {
     pub id: String,
 }
 
+/// The path of a hold.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct HoldPath {
+    /// The account's name.
+    #[param(min_length = 1, max_length = 64)]
+    pub account: String,
+    /// An id of an asset, or a pattern: `*` is any run of characters, `?` (as `%3F`) one.
+    #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_*?-]+$", example = "promo-*")]
+    pub id: String,
+}
+
+/// Which audit records.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditParams {
+    /// Only those of this caller, or of `vodrm`.
+    pub actor: Option<String>,
+    /// Only this action.
+    pub action: Option<super::words::ActionWord>,
+    /// Only those about this account.
+    #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
+    pub account: Option<String>,
+    /// Only those about this deletion.
+    #[param(pattern = "^del_[0-9A-HJKMNP-TV-Z]{26}$", nullable = false)]
+    pub deletion: Option<String>,
+    /// Only those at or after.
+    #[param(format = DateTime, nullable = false)]
+    pub since: Option<String>,
+    /// Only those before.
+    #[param(format = DateTime, nullable = false)]
+    pub until: Option<String>,
+}
+
 /// What every single-target DELETE takes.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -260,6 +344,8 @@ pub struct DeleteParams {
     /// Why; kept with the deletion.
     #[param(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub reason: Option<String>,
+    /// Only a plan: every check is made, nothing is sent.
+    pub dry_run: Option<bool>,
 }
 
 /// Pages.
@@ -311,6 +397,15 @@ pub struct UploadParams {
     /// Uploads: why; kept with the deletion.
     #[param(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub reason: Option<String>,
+    /// Uploads: only a plan.
+    pub dry_run: Option<bool>,
+    /// Uploads, with `dry_run`: look up at the vendor what stands there.
+    pub check: Option<bool>,
+    /// Uploads: nothing is sent before so long is over (at most 30d).
+    #[param(pattern = "^[0-9]+(ms|s|m|h|d)$", nullable = false, example = "24h")]
+    pub delay: Option<String>,
+    /// Uploads: block playback while it waits (Tencent).
+    pub quarantine: Option<bool>,
 }
 
 #[cfg(test)]
@@ -336,11 +431,37 @@ mod tests {
                 let responses = operation["responses"].as_object().unwrap();
                 assert!(!responses.contains_key("default"), "{method} {path}");
                 assert!(responses.len() >= 2 || path.ends_with("livez"), "{method} {path}: {responses:?}");
+                assert!(responses.len() <= MOST_STATUSES, "{method} {path}: {:?}", responses.keys());
             }
         }
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
             let is_object = schema["type"] == "object";
             assert!(!is_object || schema["properties"].is_object(), "{name} is a free-form object");
         }
+    }
+
+    #[test]
+    fn only_rare_statuses_go_into_ranges_and_only_where_they_must() {
+        let folded = |extra: &[u16]| {
+            let statuses = [200, 202, 400, 401, 403, 404, 409, 422, 503, 507].iter().chain(extra);
+            let described =
+                |status: &u16| (status.to_string(), RefOr::T(problem(format!("`of_{status}`")).build()));
+            let mut responses = statuses.map(described).collect();
+            fold(&mut responses);
+            let range = |name: &str| match responses.get(name) {
+                Some(RefOr::T(range)) => range.description.clone(),
+                _ => String::new(),
+            };
+            (responses.len(), range("4XX"), range("5XX"))
+        };
+        let of = |count: usize, fours: &str, fives: &str| (count, fours.to_owned(), fives.to_owned());
+        assert_eq!(folded(&[413, 415]), of(12, "", ""));
+        assert_eq!(folded(&[413, 415, 500]), of(12, "413: `of_413`; 415: `of_415`", ""));
+        assert_eq!(folded(&[423, 429, 500]), of(12, "", "500: `of_500`; 507: `of_507`"));
+        assert_eq!(
+            folded(&[207, 412, 413, 429, 500]),
+            of(13, "412: `of_412`; 413: `of_413`", "500: `of_500`; 507: `of_507`"),
+            "the important ones stay, and the test above says no"
+        );
     }
 }

@@ -488,6 +488,8 @@ pub struct ItemRow {
     pub key: ItemKey,
     /// The deletion's public name.
     pub deletion: DeletionId,
+    /// Where the deletion stands.
+    pub deletion_state: DeletionState,
     /// What was asked; `None` for a line of an upload that could not be read.
     pub wanted: Option<Wanted>,
     /// Where it stands.

@@ -94,6 +94,8 @@ pub struct Facts {
     pub title: Option<String>,
     /// The vendor's word for its state.
     pub status: Option<String>,
+    /// Whether playback is blocked, by whomever, where a provider can block it and this read tells.
+    pub is_blocked: Option<bool>,
     /// Class.
     pub category: Option<Category>,
     /// When it was made.
@@ -119,6 +121,7 @@ impl Facts {
             id: None,
             title: None,
             status: None,
+            is_blocked: None,
             category: None,
             created_at: None,
             size_bytes: None,
@@ -139,6 +142,7 @@ impl Facts {
         self.id = self.id.or(other.id);
         self.title = self.title.or(other.title);
         self.status = self.status.or(other.status);
+        self.is_blocked = self.is_blocked.or(other.is_blocked);
         self.category = self.category.or(other.category);
         self.created_at = self.created_at.or(other.created_at);
         self.size_bytes = self.size_bytes.or(other.size_bytes);

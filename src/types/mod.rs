@@ -11,6 +11,9 @@ pub mod target;
 /// What a vendor says of an asset, in one vocabulary.
 pub mod asset;
 
+/// What goes with a target when it is deleted.
+pub mod effects;
+
 /// Outcomes, reasons and how an attempt ended.
 pub mod outcome;
 

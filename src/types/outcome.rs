@@ -285,11 +285,13 @@ pub enum LaneReason {
     ClockSkew,
     /// Several different items in a row were forbidden.
     Forbidden,
+    /// An operator has set a stop switch.
+    Stopped,
 }
 
 impl LaneReason {
     /// All reasons.
-    pub const ALL: [LaneReason; 7] = [
+    pub const ALL: [LaneReason; 8] = [
         LaneReason::BadCredentials,
         LaneReason::ExpiredCredentials,
         LaneReason::NotActivated,
@@ -297,6 +299,7 @@ impl LaneReason {
         LaneReason::WrongSubApplication,
         LaneReason::ClockSkew,
         LaneReason::Forbidden,
+        LaneReason::Stopped,
     ];
 
     /// The stable word that callers see.
@@ -310,6 +313,7 @@ impl LaneReason {
             LaneReason::WrongSubApplication => "wrong_sub_application",
             LaneReason::ClockSkew => "clock_skew",
             LaneReason::Forbidden => "forbidden",
+            LaneReason::Stopped => "stopped",
         }
     }
 }

@@ -54,7 +54,7 @@ macro_rules! deletions {
 macro_rules! item {
     ($($rest:tt)*) => {
         concat!(
-            "SELECT i.deletion, i.idx, d.id AS public_id, d.if_absent, wa.text AS account, i.form, i.name, ",
+            "SELECT i.deletion, i.idx, d.id AS public_id, d.state AS deletion_state, d.if_absent, wa.text AS account, i.form, i.name, ",
             "i.kind, i.what, i.label, i.same_as, i.state, i.outcome, i.inferred, i.error, i.finished_at, ",
             "i.outcome_seq, t.found, t.quarantine, l.progress, l.calls, wo.text AS last_operation, c.request_id, ",
             "CASE WHEN i.same_as IS NULL THEN od.id END AS with_id, o.with_idx FROM ",

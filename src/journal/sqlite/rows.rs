@@ -361,6 +361,7 @@ pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
         None => None,
     };
     Ok(ItemRow {
+        deletion_state: deletion_state(row.get("deletion_state")?)?,
         note: note(row)?,
         key: key(row)?,
         deletion: text(row, "public_id", deletion_id)?,

@@ -1,7 +1,7 @@
 //! Holds every answer against the contract.
 //!
-//! An answer whose route is in the document must have a documented status, type
-//! and body, and every documented header; one whose route is not must be a plain
+//! An answer whose route is in the document must have a documented status, code,
+//! type and body, and every documented header; one whose route is not must be a plain
 //! 404 or 405. Schemas are made stricter first: a field that they do not know is
 //! a fault, since the document would then be behind the handlers.
 
@@ -78,12 +78,45 @@ fn template(path: &str) -> Option<&'static str> {
     document()["paths"].as_object().unwrap().keys().map(String::as_str).find(|template| fits(template))
 }
 
+/// What the document has for a status. A range, such as `4XX`, has what its description names
+/// (`408: \`body_too_slow\`; 413: \`too_large\``), and nothing else.
+fn listed(responses: &Value, status: u16) -> Option<&Value> {
+    let range = &responses[format!("{}XX", status / 100)];
+    let named = || range["description"].as_str().is_some_and(|said| part(said, status).is_some());
+    responses.get(status.to_string()).or_else(|| named().then_some(range))
+}
+
+/// The part of a range's description that is about a status.
+fn part(description: &str, status: u16) -> Option<&str> {
+    description.split("; ").find_map(|part| part.strip_prefix(&format!("{status}: ")))
+}
+
+/// The codes that a problem with this status may have.
+fn codes(response: &Value, status: u16) -> Vec<String> {
+    let description = response["description"].as_str().unwrap_or_default();
+    // Every second piece stands between backticks.
+    let words = part(description, status).unwrap_or(description).split('`').skip(1).step_by(2);
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_range_excuses_only_what_it_names() {
+    let range = json!({"description": "408: `body_too_slow`; 413: `too_large`, `cap`"});
+    let responses = json!({"400": {"description": "`malformed`"}, "4XX": range});
+    assert_eq!(listed(&responses, 413), Some(&range));
+    assert_eq!(codes(&range, 413), ["too_large", "cap"]);
+    assert_eq!(codes(&responses["400"], 400), ["malformed"]);
+    for status in [40, 404, 411, 415, 500] {
+        assert_eq!(listed(&responses, status), None, "{status}");
+    }
+}
+
 /// Fails the test if an answer is not what the document promises.
 #[track_caller]
 pub(crate) fn check(method: &Method, path: &str, answer: &Answer) {
     let said = format!("{method} {path}: {answer:?}");
     assert!(!answer.header("x-request-id").is_empty(), "no X-Request-Id: {said}");
-    if matches!(answer.status, 202 | 429 | 503) {
+    if matches!(answer.status, 202 | 429 | 503 | 507) {
         assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|s| s > 0), "no Retry-After: {said}");
     }
     let Some(template) = template(path) else {
@@ -97,8 +130,8 @@ pub(crate) fn check(method: &Method, path: &str, answer: &Answer) {
         assert_eq!(answer.status, 405, "a method that is not documented: {said}");
         return;
     }
-    let response = &operation["responses"][answer.status.to_string()];
-    assert!(response.is_object(), "a status that is not documented: {said}");
+    let response = listed(&operation["responses"], answer.status);
+    let response = response.unwrap_or_else(|| panic!("a status that is not documented: {said}"));
     for name in response["headers"].as_object().into_iter().flatten().map(|(name, _)| name) {
         assert!(answer.headers.contains_key(name.as_str()), "no {name}: {said}");
     }
@@ -106,6 +139,12 @@ pub(crate) fn check(method: &Method, path: &str, answer: &Answer) {
         return;
     }
     let kind = answer.header("content-type").split(';').next().unwrap_or_default();
+    if kind == "application/problem+json" {
+        let body = answer.json();
+        let code = body["code"].as_str().unwrap_or_default();
+        let codes = codes(response, answer.status);
+        assert!(codes.iter().any(|known| known == code), "{code} is not among {codes:?}: {said}");
+    }
     let content = &response["content"][kind];
     assert!(content.is_object(), "a type that is not documented: {said}");
     if kind == "application/json" || kind.ends_with("+json") {

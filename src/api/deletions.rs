@@ -129,7 +129,7 @@ async fn submit(
     operation_id = "getDeletion",
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
-        ("wait" = Option<String>, Query, nullable = false, pattern = "^[0-9]+(ms|s|m|h|d)$", description = "Wait up to this long (at most 60s) for the end", example = "30s")
+        ("wait" = Option<String>, Query, nullable = false, pattern = "^0*(([0-9]|[1-5][0-9]|60)s|([0-9]{1,4}|[1-5][0-9]{4}|60000)ms|[01]m|0[hd])$", description = "Wait up to this long (at most 60s) for the end", example = "30s")
     ),
     responses((status = 200, description = "The deletion", body = DeletionBody), ReadProblems)
 )]

@@ -72,9 +72,9 @@ async fn turn(api: Api, call: Call, verb: Verb) -> Result<Response, Problem> {
 }
 
 /// A body that may be missing, but is JSON if it is there.
-async fn read_body(api: &Api, headers: &HeaderMap, body: Body) -> Result<bytes::BytesMut, Problem> {
-    let limits = BodyLimits { max_json_bytes: MAX_VERB_BYTES, ..api.body_limits };
-    let text = body::read_whole(headers, body, limits).await?;
+async fn read_body(api: &Api, headers: &HeaderMap, body: Body) -> Result<body::Whole, Problem> {
+    let limits = BodyLimits { max_json_bytes: MAX_VERB_BYTES, ..api.body_limits.clone() };
+    let text = body::read_whole(headers, body, &limits).await?;
     if text.is_empty() || Form::of(headers)? == Form::Json {
         return Ok(text);
     }

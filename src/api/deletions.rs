@@ -75,7 +75,7 @@ pub async fn create(
     let received = match form {
         Form::Json => {
             Query::parse(query.as_deref())?.end()?;
-            let text = body::read_json(&headers, body, api.body_limits).await?;
+            let text = body::read_json(&headers, body, &api.body_limits).await?;
             Received::New(submit(&api, &who, &text, key, patience.is_async).await?)
         }
         Form::Ndjson | Form::Text => {

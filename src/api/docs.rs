@@ -32,7 +32,7 @@ pub const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
 #[openapi(
     info(
         title = "vodrm",
-        description = "One normalized delete API over video clouds: Alibaba Cloud VOD and Tencent Cloud VOD.\n\nA delete is physical and final. Every request is on disk before anything is sent to a vendor; every item gets one honest outcome. Errors are RFC 9457 problem+json with a stable `code`.",
+        description = "One normalized delete API over video clouds: Alibaba Cloud VOD and Tencent Cloud VOD.\n\nA delete is physical and final. Every request is on disk before anything is sent to a vendor; every item gets one honest outcome. Errors are RFC 9457 problem+json with a stable `code`.\n\nBeside what each route lists: a path that is not there is a 404 `not_found`, a method that it does not take a 405 `method_not_allowed`, a request that could be read in two ways (two hosts, two lengths of a body) a 400 `malformed`. What is no HTTP/1.1 request gets a bare 400, a head of more than 32 KiB or 100 lines a bare 431, and the connection is closed.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     servers((url = "/")),

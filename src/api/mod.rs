@@ -1,7 +1,7 @@
 //! HTTP in. The only folder that knows axum and status codes.
 //!
 //! A request passes, outermost first: its id and span → problems rendered → a
-//! panic caught → counted → (except health) shed if too many are at work → the
+//! panic caught → counted → refused if it is ambiguous → (except health) shed if too many are at work → the
 //! route → the caller. Handlers parse, submit or read, and answer; what may be
 //! deleted and when it goes out is decided below. Health and metrics stay outside
 //! the shedding, so that they answer when it matters.
@@ -28,6 +28,9 @@ pub mod request_id;
 
 /// Every failure becomes problem+json.
 pub mod problem;
+
+/// Requests that mean one thing.
+mod plain;
 
 /// Who calls.
 pub mod auth;
@@ -190,7 +193,8 @@ pub fn router(parts: Parts) -> Router {
         .layer(from_fn(request_id::assign))
         .layer(from_fn_with_state(api.clone(), count))
         .layer(from_fn(problem::render))
-        .layer(CatchPanicLayer::custom(caught));
+        .layer(CatchPanicLayer::custom(caught))
+        .layer(from_fn(plain::only_plain));
     let (work, _) = work().split_for_parts();
     let (reserved, _) = reserved().split_for_parts();
     Router::new()

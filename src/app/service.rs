@@ -143,6 +143,7 @@ impl Service {
                 tracing::warn!("stopped early: calls under way are settled at the next start");
             }
         }
+        self.dispatch.tell_audit_head().await;
         self.journal.close().await;
     }
 }

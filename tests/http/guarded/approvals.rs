@@ -29,7 +29,11 @@ async fn a_large_deletion_waits_for_another_caller() {
     assert_eq!(guarded.deletes(), 0, "nothing is sent before it is approved");
     let approved = guarded.verb("lead", &id, "approve", &digest).await;
     assert_eq!(approved.status, 200, "{approved:?}");
-    assert_eq!(guarded.verb("lead", &id, "approve", &digest).await.status, 200, "a second time changes nothing");
+    assert_eq!(
+        guarded.verb("lead", &id, "approve", &digest).await.status,
+        200,
+        "a second time changes nothing"
+    );
     let ended = guarded.finished(&id).await;
     assert_eq!((&ended["counts"]["deleted"], &ended["counts"]["absent"]), (&json!(1), &json!(1)), "{ended}");
     let review = &ended["reviews"][0];

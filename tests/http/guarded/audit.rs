@@ -46,7 +46,10 @@ async fn a_deletion_leaves_its_trail_and_the_receipt_names_it() {
 async fn refused_requests_holds_and_switches_are_told_too() {
     let guarded = Guarded::start().await;
     let why = json!({"reason": "secret matter"});
-    assert_eq!(guarded.call("legal", "PUT", &format!("/v1/accounts/{ALI}/holds/x"), Some(&why)).await.status, 200);
+    assert_eq!(
+        guarded.call("legal", "PUT", &format!("/v1/accounts/{ALI}/holds/x"), Some(&why)).await.status,
+        200
+    );
     assert_eq!(guarded.call("root", "POST", "/v1/stop", None).await.status, 200);
     assert_eq!(guarded.call("root", "POST", "/v1/start", None).await.status, 200);
     guarded.call("cms", "POST", "/v1/stop", None).await.problem(403, "scope");

@@ -56,7 +56,10 @@ async fn start_runs_exactly_the_plan() {
     let ended = guarded.finished(&id).await;
     assert_eq!((&ended["counts"]["deleted"], &ended["counts"]["absent"]), (&json!(1), &json!(1)), "{ended}");
     assert_eq!(ended["counts"]["planned"], 0);
-    assert_eq!((&ended["reviews"][0]["action"], &ended["reviews"][0]["by"]), (&json!("started"), &json!("cms")));
+    assert_eq!(
+        (&ended["reviews"][0]["action"], &ended["reviews"][0]["by"]),
+        (&json!("started"), &json!("cms"))
+    );
 }
 
 #[tokio::test]
@@ -102,7 +105,10 @@ async fn who_may_delete_one_kind_starts_only_its_own_plans() {
     let of_all = id_of(&guarded.post("cms", &plan(&[ali::NORMAL])).await);
     guarded.verb("tidy", &of_all, "start", &json!({})).await.problem(403, "scope");
     let mut body = plan(&[ali::NORMAL]);
-    body["targets"].as_array_mut().unwrap().push(json!({"kind": "source", "account": ALI, "id": ali::NORMAL}));
+    body["targets"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"kind": "source", "account": ALI, "id": ali::NORMAL}));
     let own = guarded.post("tidy", &body).await;
     let shown = own.json();
     assert_eq!(shown["items"][0]["error"]["code"], "forbidden", "{shown}");

@@ -18,7 +18,10 @@ async fn a_stopped_account_sends_nothing_until_it_is_started_and_a_restart_chang
     let request = request.header("authorization", &format!("Bearer {}", guarded.key("cms")));
     let waiting = request.json(&media_body([ali::NORMAL])).send().await;
     assert_eq!(waiting.status, 202, "{waiting:?}");
-    guarded.call("cms", "GET", &format!("/v1/accounts/{ALI}/media/{}", ali::NORMAL), None).await.problem(503, "blocked");
+    guarded
+        .call("cms", "GET", &format!("/v1/accounts/{ALI}/media/{}", ali::NORMAL), None)
+        .await
+        .problem(503, "blocked");
     let other = format!("/v1/accounts/{TEN}/media/{}", ten::AUDIO);
     assert_eq!(guarded.call("cms", "DELETE", &other, None).await.status, 200, "the other account goes on");
     guarded.house.restart().await;

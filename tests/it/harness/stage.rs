@@ -31,8 +31,8 @@ use vodrm::guard::policy::{self, Wish};
 use vodrm::journal::sqlite::SqliteJournal;
 use vodrm::journal::{
     self, Asked, CallRecord, Change, Chore, Claim, DeletionFilter, DeletionRow, Error, ItemFilter, ItemRow,
-    Journal, LaneShare, Lapsed, NewDeletion, NewItem, Noted, OpenLane, Receipt, Recorded, Rescue, Retry, Seal,
-    Sealed, Settled, Settlement, Turned, audit,
+    Journal, LaneShare, Lapsed, NewDeletion, NewItem, Noted, OpenLane, Receipt, Recorded, Rescue, Retry,
+    Seal, Sealed, Settled, Settlement, Turned, audit,
 };
 use vodrm::providers::{
     Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Repeat, Route, Verdict,

@@ -122,6 +122,7 @@ pub(super) async fn read_body(
     path = "/v1/deletions/{deletion}/start",
     tag = "life cycle",
     operation_id = "startDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = Option<GoAheadBody>, content_type = "application/json"),
     responses(
@@ -140,6 +141,7 @@ pub async fn start(State(api): State<Api>, call: Call) -> Result<Response, Probl
     path = "/v1/deletions/{deletion}/approve",
     tag = "life cycle",
     operation_id = "approveDeletion",
+    extensions(("x-scope" = json!("approve"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = ApprovalBody, content_type = "application/json"),
     responses((status = 200, description = "It runs or is scheduled", body = DeletionBody), GoAheadProblems)
@@ -154,6 +156,7 @@ pub async fn approve(State(api): State<Api>, call: Call) -> Result<Response, Pro
     path = "/v1/deletions/{deletion}/reject",
     tag = "life cycle",
     operation_id = "rejectDeletion",
+    extensions(("x-scope" = json!("approve"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = Option<GoAheadBody>, content_type = "application/json"),
     responses(
@@ -173,6 +176,7 @@ pub async fn reject(State(api): State<Api>, call: Call) -> Result<Response, Prob
     path = "/v1/deletions/{deletion}/pause",
     tag = "life cycle",
     operation_id = "pauseDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "It is paused", body = DeletionBody), VerbProblems)
@@ -187,6 +191,7 @@ pub async fn pause(State(api): State<Api>, call: Call) -> Result<Response, Probl
     path = "/v1/deletions/{deletion}/resume",
     tag = "life cycle",
     operation_id = "resumeDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "It goes on", body = DeletionBody), VerbProblems)
@@ -202,6 +207,7 @@ pub async fn resume(State(api): State<Api>, call: Call) -> Result<Response, Prob
     path = "/v1/deletions/{deletion}/cancel",
     tag = "life cycle",
     operation_id = "cancelDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses(
@@ -224,6 +230,7 @@ pub async fn cancel(State(api): State<Api>, call: Call) -> Result<Response, Prob
     path = "/v1/deletions/{deletion}/retry",
     tag = "life cycle",
     operation_id = "retryDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(("deletion" = String, Path, description = "The deletion's name")),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "What could be opened again is", body = DeletionBody), VerbProblems)
@@ -238,6 +245,7 @@ pub async fn retry(State(api): State<Api>, call: Call) -> Result<Response, Probl
     path = "/v1/deletions/{deletion}/items/{index}/settle",
     tag = "life cycle",
     operation_id = "settleItem",
+    extensions(("x-scope" = json!("delete"))),
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
         ("index" = u32, Path, description = "The item's position, from 0")

@@ -40,6 +40,7 @@ const NDJSON: &str = "application/x-ndjson";
     path = "/v1/audit",
     tag = "operations",
     operation_id = "listAudit",
+    extensions(("x-scope" = json!("read"))),
     params(super::docs::AuditParams, super::docs::PageParams),
     responses(
         (status = 200, description = "A page of records, or all of them", content(

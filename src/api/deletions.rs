@@ -45,6 +45,7 @@ use crate::types::target::AccountId;
     path = "/v1/deletions",
     tag = "deletions",
     operation_id = "createDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(super::docs::UploadParams, super::docs::PreferHeader, super::docs::KeyHeader),
     request_body(content(
         (NewDeletionBody = "application/json"),
@@ -134,6 +135,7 @@ async fn submit(
     path = "/v1/deletions/{deletion}",
     tag = "deletions",
     operation_id = "getDeletion",
+    extensions(("x-scope" = json!("read"))),
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
         ("wait" = Option<String>, Query, nullable = false, pattern = "^[0-9]+(ms|s|m|h|d)$", description = "Wait up to this long (at most 60s) for the end", example = "30s")
@@ -166,6 +168,7 @@ pub async fn show(
     path = "/v1/deletions",
     tag = "deletions",
     operation_id = "listDeletions",
+    extensions(("x-scope" = json!("read"))),
     params(
         ("account" = Option<String>, Query, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", description = "Only those that touch this account"),
         ("state" = Option<super::words::DeletionStateWord>, Query, description = "Only those in this state"),

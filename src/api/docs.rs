@@ -6,10 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -21,8 +18,8 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use serde_json::{Value, json};
 
-use super::problem::{CODES, PROBLEM_JSON, Problem, ProblemBody};
-use super::{Api, health};
+use super::Api;
+use super::problem::{CODES, PROBLEM_JSON, ProblemBody};
 use crate::dispatch;
 
 /// The file at the project's root.
@@ -58,7 +55,7 @@ impl Modify for Key {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "An API key of a configured caller; a 401 where it is missing. Not needed where no caller is configured, which goes on loopback only.",
+                "An API key of a configured caller, or a token of a configured issuer that names one; a 401 where it is missing. What a route needs is its `x-scope`: one scope, a list of which one is enough, `none`, or `read-unless-public` (a switch opens it). Not needed where no caller is configured, which goes on loopback only.",
             ))
             .build();
         let components = document.components.get_or_insert_default();
@@ -158,30 +155,20 @@ pub fn yaml() -> Result<String, String> {
     path = "/openapi.yaml",
     tag = "operations",
     operation_id = "openapi",
+    extensions(("x-scope" = json!("read-unless-public"))),
     responses((status = 200, description = "This document", body = String, content_type = "application/yaml"), KeyProblems)
 )]
-pub async fn openapi(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
-    health::may_look(&api, &headers)?;
-    Ok(([(CONTENT_TYPE, "application/yaml")], OPENAPI_YAML).into_response())
+pub async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/yaml")], OPENAPI_YAML).into_response()
 }
+
+/// The routes of the rendered page, which are not in the document.
+pub const PAGES: [&str; 3] = ["/docs", "/docs/", "/docs/{*rest}"];
 
 /// The rendered page; its files are compiled in.
-pub fn page(api: &Api) -> axum::Router<Api> {
+pub fn page() -> axum::Router<Api> {
     let config = utoipa_swagger_ui::Config::new(["/openapi.yaml"]).validator_url("none");
-    let page: axum::Router<Api> = utoipa_swagger_ui::SwaggerUi::new("/docs").config(config).into();
-    page.layer(axum::middleware::from_fn_with_state(api.clone(), only_who_may_look))
-}
-
-async fn only_who_may_look(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    request: Request,
-    next: Next,
-) -> Response {
-    match health::may_look(&api, &headers) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
+    utoipa_swagger_ui::SwaggerUi::new("/docs").config(config).into()
 }
 
 /// Most statuses that a route lists; what is more stands in ranges.
@@ -217,7 +204,11 @@ fn problem(description: String) -> ResponseBuilder {
 
 fn problems(codes: &[&str]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
-    for (code, status, ..) in CODES.iter().filter(|(code, ..)| codes.contains(code)) {
+    // Where credentials are asked for, too many bad ones are slowed down.
+    let is_listed = |code: &str| {
+        codes.contains(&code) || (code == "too_many_bad_keys" && codes.contains(&"unauthenticated"))
+    };
+    for (code, status, ..) in CODES.iter().filter(|(code, ..)| is_listed(code)) {
         by_status.entry(*status).or_default().push(code);
     }
     let describe = |(status, codes): (u16, Vec<&str>)| {

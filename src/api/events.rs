@@ -67,6 +67,7 @@ pub struct ProgressBody {
     path = "/v1/deletions/{deletion}/events",
     tag = "deletions",
     operation_id = "watchDeletion",
+    extensions(("x-scope" = json!("read"))),
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
         ("Last-Event-ID" = Option<u32>, Header, nullable = false, description = "Go on after this event")

@@ -32,6 +32,7 @@ use crate::types::target::AccountId;
     path = "/v1/accounts/{account}/holds/{id}",
     tag = "holds",
     operation_id = "putHold",
+    extensions(("x-scope" = json!("hold"))),
     params(super::docs::HoldPath),
     request_body(content = NewHoldBody, content_type = "application/json"),
     responses((status = 200, description = "The hold", body = HoldBody), GuardProblems)
@@ -70,6 +71,7 @@ pub async fn put(
     path = "/v1/accounts/{account}/holds/{id}",
     tag = "holds",
     operation_id = "getHold",
+    extensions(("x-scope" = json!("hold"))),
     params(super::docs::HoldPath),
     responses((status = 200, description = "The hold", body = HoldBody), ReadProblems)
 )]
@@ -92,6 +94,7 @@ pub async fn show(
     path = "/v1/accounts/{account}/holds",
     tag = "holds",
     operation_id = "listHolds",
+    extensions(("x-scope" = json!("hold"))),
     params(("account" = String, Path, description = "The account's name"), super::docs::PageParams),
     responses((status = 200, description = "A page of holds", body = HoldPage), ReadProblems)
 )]
@@ -120,6 +123,7 @@ pub async fn list(
     path = "/v1/accounts/{account}/holds/{id}",
     tag = "holds",
     operation_id = "liftHold",
+    extensions(("x-scope" = json!("hold"))),
     params(super::docs::HoldPath),
     responses((status = 200, description = "The hold that it was", body = HoldBody), GuardProblems)
 )]

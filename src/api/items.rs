@@ -36,6 +36,7 @@ use crate::types::outcome::Outcome;
     path = "/v1/deletions/{deletion}/items",
     tag = "deletions",
     operation_id = "listItems",
+    extensions(("x-scope" = json!("read"))),
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
         ("outcome" = Option<super::words::OutcomeWord>, Query, description = "Only those with this outcome"),
@@ -128,6 +129,7 @@ fn shown(api: &Api, who: &Who, rows: &[ItemRow]) -> Vec<ItemBody> {
     path = "/v1/deletions/{deletion}/items/{index}",
     tag = "deletions",
     operation_id = "getItem",
+    extensions(("x-scope" = json!("read"))),
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
         ("index" = u32, Path, description = "The item's position, from 0")
@@ -155,6 +157,7 @@ pub async fn show(
     path = "/v1/items",
     tag = "deletions",
     operation_id = "findItems",
+    extensions(("x-scope" = json!("read"))),
     params(
         ("account" = String, Query, description = "The account"),
         ("id" = String, Query, min_length = 1, max_length = 2048, description = "The asset's id, reference id or URL, as it was asked for"),

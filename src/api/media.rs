@@ -97,6 +97,7 @@ fn media_id(text: &str) -> Result<MediaId, Problem> {
     path = "/v1/accounts/{account}/media/{id}",
     tag = "delete one",
     operation_id = "deleteMedia",
+    extensions(("x-scope" = json!("delete"))),
     params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader, super::docs::KeyHeader),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
@@ -120,6 +121,7 @@ pub async fn delete_media(
     path = "/v1/accounts/{account}/media/{id}/source",
     tag = "delete one",
     operation_id = "deleteSource",
+    extensions(("x-scope" = json!("delete"))),
     params(
         super::docs::AssetPath,
         ("force" = Option<bool>, Query, description = "Also where playback needs it"),
@@ -152,6 +154,7 @@ pub async fn delete_source(
     path = "/v1/accounts/{account}/media/{id}/renditions",
     tag = "delete one",
     operation_id = "deleteRenditions",
+    extensions(("x-scope" = json!("delete"))),
     params(
         super::docs::AssetPath,
         ("definition" = Option<Vec<String>>, Query, description = "Names such as HD, or template numbers; may repeat"),
@@ -187,6 +190,7 @@ pub async fn delete_renditions(
     path = "/v1/accounts/{account}/media/{id}/snapshots",
     tag = "delete one",
     operation_id = "deleteSnapshots",
+    extensions(("x-scope" = json!("delete"))),
     params(
         super::docs::AssetPath,
         ("type" = Option<Vec<super::words::SnapshotWord>>, Query, description = "The types; may repeat"),
@@ -220,6 +224,7 @@ pub async fn delete_snapshots(
     path = "/v1/accounts/{account}/images/{id}",
     tag = "delete one",
     operation_id = "deleteImage",
+    extensions(("x-scope" = json!("delete"))),
     params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader, super::docs::KeyHeader),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
@@ -243,6 +248,7 @@ pub async fn delete_image(
     path = "/v1/accounts/{account}/attached-media/{id}",
     tag = "delete one",
     operation_id = "deleteAttachedMedia",
+    extensions(("x-scope" = json!("delete"))),
     params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader, super::docs::KeyHeader),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
@@ -266,6 +272,7 @@ pub async fn delete_attached_media(
     path = "/v1/accounts/{account}/media/{id}",
     tag = "accounts",
     operation_id = "getMedia",
+    extensions(("x-scope" = json!("read"))),
     params(super::docs::AssetPath),
     responses((status = 200, description = "What stands there", body = MediaBody), LookProblems)
 )]

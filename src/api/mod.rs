@@ -1,13 +1,13 @@
 //! HTTP in. The only folder that knows axum and status codes.
 //!
-//! A request passes, outermost first: its id and span → problems rendered → a
-//! panic caught → counted → (except health) shed if too many are at work → the
-//! route → the caller. Handlers parse, submit or read, and answer; what may be
-//! deleted and when it goes out is decided below. Health and metrics stay outside
+//! A request passes, outermost first: its id and span → counted → problems rendered →
+//! a panic caught → the caller, held against what the route declares → (except
+//! health) shed if too many are at work → the route. Handlers parse, submit or read,
+//! and answer; what may be deleted and when it goes out is decided below. Health and metrics stay outside
 //! the shedding, so that they answer when it matters.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
@@ -28,6 +28,9 @@ pub mod request_id;
 
 /// Every failure becomes problem+json.
 pub mod problem;
+
+/// What every route needs.
+pub mod scopes;
 
 /// Who calls.
 pub mod auth;
@@ -105,9 +108,12 @@ pub mod health;
 pub mod docs;
 
 use crate::dispatch::Dispatch;
+use crate::guard::bad_keys::BadKeys;
 use crate::guard::caller::Callers;
+use crate::guard::jwt::Issuers;
 use crate::types::clock::Clock;
 use crate::types::metrics::{HttpLabels, Metrics};
+use scopes::{Needs, Undeclared};
 
 /// What handlers work with. Layers, routes and extractors each hold one, so a
 /// clone for each of them and each request must cost next to nothing.
@@ -129,6 +135,10 @@ pub struct Parts {
     pub dispatch: Dispatch,
     /// Who may call.
     pub callers: Arc<Callers>,
+    /// Whose tokens are taken.
+    pub issuers: Issuers,
+    /// Bad credentials by address.
+    pub bad_keys: Mutex<BadKeys>,
     /// What is counted.
     pub metrics: Metrics,
     /// The time.
@@ -198,9 +208,10 @@ fn reserved() -> OpenApiRouter<Api> {
         .routes(routes!(docs::openapi))
 }
 
-/// The whole service.
-pub fn router(parts: Parts) -> Router {
+/// The whole service. Fails if a route does not say who may enter it.
+pub fn router(parts: Parts) -> Result<Router, Undeclared> {
     let api = Api(Arc::new(parts));
+    let needs = Arc::new(Needs::of(&docs::document())?.with_pages(&docs::PAGES));
     let shed = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(|_: tower::BoxError| async { StatusCode::SERVICE_UNAVAILABLE }))
         .layer(LoadShedLayer::new())
@@ -209,15 +220,16 @@ pub fn router(parts: Parts) -> Router {
         .layer(from_fn(request_id::assign))
         .layer(from_fn_with_state(api.clone(), count))
         .layer(from_fn(problem::render))
-        .layer(CatchPanicLayer::custom(caught));
+        .layer(CatchPanicLayer::custom(caught))
+        .layer(from_fn_with_state((api.clone(), needs), auth::require));
     let (work, _) = work().split_for_parts();
     let (reserved, _) = reserved().split_for_parts();
-    Router::new()
-        .merge(work.merge(docs::page(&api)).layer(shed))
+    let routes = Router::new()
+        .merge(work.merge(docs::page()).layer(shed))
         .merge(reserved)
         .fallback(|| async { StatusCode::NOT_FOUND })
-        .layer(around_all)
-        .with_state(api)
+        .layer(around_all);
+    Ok(routes.with_state(api))
 }
 
 /// Counts a request and says how it ended.

@@ -58,6 +58,7 @@ pub const CODES: &[(&str, u16, &str, bool)] = &[
     ("daily_cap_exceeded", 429, "This caller's items of the day are used up", true),
     ("queue_full", 429, "Too many items wait for this account", true),
     ("too_many_streams", 429, "This caller has too many streams open", true),
+    ("too_many_bad_keys", 429, "Too many bad keys came from this address", true),
     ("internal", 500, "Something went wrong here", true),
     ("vendor_failed", 502, "The vendor failed", true),
     ("blocked", 503, "The account is blocked", true),
@@ -237,6 +238,12 @@ impl Problem {
             .map_or((500, "Something went wrong here", true), |(_, status, title, retriable)| {
                 (*status, title, *retriable)
             })
+    }
+
+    /// Its stable word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
     }
 
     /// Its HTTP status.

@@ -26,6 +26,7 @@ use crate::types::target::AccountId;
     path = "/v1/accounts/{account}/stop",
     tag = "stop switches",
     operation_id = "stopAccount",
+    extensions(("x-scope" = json!("admin"))),
     params(("account" = String, Path, description = "The account's name")),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "The account, stopped", body = AccountBody), GuardProblems)
@@ -51,6 +52,7 @@ pub async fn stop_account(
     path = "/v1/accounts/{account}/start",
     tag = "stop switches",
     operation_id = "startAccount",
+    extensions(("x-scope" = json!("admin"))),
     params(("account" = String, Path, description = "The account's name")),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "The account", body = AccountBody), GuardProblems)
@@ -76,6 +78,7 @@ pub async fn start_account(
     path = "/v1/stop",
     tag = "stop switches",
     operation_id = "stopAll",
+    extensions(("x-scope" = json!("admin"))),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "The switches that are on", body = StopsBody), GuardProblems)
 )]
@@ -99,6 +102,7 @@ pub async fn stop_all(
     path = "/v1/start",
     tag = "stop switches",
     operation_id = "startAll",
+    extensions(("x-scope" = json!("admin"))),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "The switches that are still on", body = StopsBody), GuardProblems)
 )]

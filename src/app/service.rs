@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -17,10 +17,12 @@ use tokio_util::task::TaskTracker;
 
 use super::accept;
 use super::accounts;
+use super::issuers;
 use super::shutdown::Shutdown;
 use crate::api;
 use crate::dispatch::retry::Policy;
 use crate::dispatch::{AccountConfig, Dispatch, Parts};
+use crate::guard::bad_keys::BadKeys;
 use crate::journal::Journal;
 use crate::journal::sqlite::{Moved, SqliteJournal};
 use crate::settings::{Settings, StoreSettings};
@@ -53,6 +55,7 @@ impl Service {
         let tasks = TaskTracker::new();
         // Providers sign with the true time; everything that is stored keeps to a steady one.
         let configs = configure(settings, &clock).await?;
+        let issuers = issuers::start(&settings.issuers, &clock, &tasks, &shutdown.closing).await?;
         let clock = SteadyClock::over(clock);
         let journal = open_journal(&settings.store, &clock, &metrics).await?;
         let dispatch = Dispatch::new(
@@ -85,6 +88,8 @@ impl Service {
         let app = api::router(api::Parts {
             dispatch: dispatch.clone(),
             callers: Arc::new(callers),
+            issuers,
+            bad_keys: Mutex::new(BadKeys::new(settings.server.max_bad_keys)),
             metrics: metrics.clone(),
             clock: Arc::clone(&clock),
             body_limits: api::body::BodyLimits {
@@ -109,7 +114,7 @@ impl Service {
             max_requests_in_flight: settings.server.max_requests_in_flight,
             public_docs: settings.server.public_docs,
             draining: shutdown.asked.clone(),
-        });
+        })?;
         let door = {
             let (server, metrics, tasks, shutdown) =
                 (settings.server.clone(), metrics.clone(), tasks.clone(), shutdown.clone());

@@ -44,6 +44,15 @@ mod call;
 /// Work that goes in steps.
 mod chores;
 
+/// What stands at the vendors.
+mod checks;
+
+/// Blocked playback.
+mod quarantine;
+
+/// Calls that no item asked for.
+mod errand;
+
 /// What a deletion asks for, in one number.
 pub mod digest;
 

@@ -5,6 +5,7 @@
 //! digests are kept. Knows no header and no configuration; whether an account
 //! exists is not asked here, so that a foreign one looks like a missing one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -146,6 +147,8 @@ pub struct Callers {
     known: Arc<[Arc<Caller>]>,
     /// Each known digest, and whose it is.
     keys: Arc<[(KeyDigest, u32)]>,
+    /// The issuer whose tokens may name a caller, by the caller's name.
+    vouched: Arc<BTreeMap<String, String>>,
     open: bool,
 }
 
@@ -158,7 +161,22 @@ impl Callers {
             callers.push(Arc::new(caller));
             keys.extend(digests.into_iter().map(|digest| (digest, place)));
         }
-        Self { known: callers.into(), keys: keys.into(), open: false }
+        Self { known: callers.into(), keys: keys.into(), vouched: Arc::default(), open: false }
+    }
+
+    /// The same, with the issuers that may vouch for a caller: pairs of names. Nobody else's
+    /// token can name it, so a caller that has only a key cannot be claimed by an issuer.
+    #[must_use]
+    pub fn vouched_by(mut self, pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.vouched = Arc::new(pairs.into_iter().collect());
+        self
+    }
+
+    /// The caller that a good token of this issuer names.
+    #[must_use]
+    pub fn named_by(&self, issuer: &str, name: &str) -> Option<&Arc<Caller>> {
+        self.vouched.get(name).filter(|voucher| *voucher == issuer)?;
+        self.known.iter().find(|caller| caller.name == name)
     }
 
     /// No callers are configured: everybody is `anonymous` and may do all. Only
@@ -166,7 +184,7 @@ impl Callers {
     #[must_use]
     pub fn open() -> Self {
         let anonymous = Caller::unlimited(ANONYMOUS);
-        Self { known: [Arc::new(anonymous)].into(), keys: [].into(), open: true }
+        Self { known: [Arc::new(anonymous)].into(), keys: [].into(), vouched: Arc::default(), open: true }
     }
 
     /// Whether everybody may.
@@ -223,6 +241,18 @@ mod tests {
             assert_eq!(name(wrong), None);
         }
         assert!(callers.without_key().is_none());
+    }
+
+    #[test]
+    fn a_token_names_only_who_says_so() {
+        let callers = Callers::new([(caller("cms", "*"), vec![]), (caller("ops", "*"), vec![])])
+            .vouched_by([("cms".to_owned(), "corp".to_owned())]);
+        assert_eq!(callers.named_by("corp", "cms").unwrap().name, "cms");
+        for (issuer, name) in [("corp", "ops"), ("other", "cms"), ("", "ops"), ("corp", ""), ("corp", "who")]
+        {
+            assert!(callers.named_by(issuer, name).is_none(), "{issuer} {name}");
+        }
+        assert!(Callers::open().named_by("corp", ANONYMOUS).is_none());
     }
 
     #[test]

@@ -204,6 +204,14 @@ pub struct Seal {
     pub daily_cap: Option<u64>,
 }
 
+impl Seal {
+    /// Closes an upload that runs at once.
+    #[must_use]
+    pub fn of(total: u32, digest: Digest) -> Self {
+        Self { total, digest, fingerprint: None, terms: Terms::default(), daily_cap: None }
+    }
+}
+
 /// What [`Journal::append`] did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Accepted {
@@ -629,6 +637,14 @@ pub struct Asked {
     pub digest: Option<Digest>,
     /// With [`Verb::Start`]: the caller's items a day, at most.
     pub daily_cap: Option<u64>,
+}
+
+impl Asked {
+    /// A verb of a caller, without more.
+    #[must_use]
+    pub fn of(verb: Verb, by: &str) -> Self {
+        Self { verb, by: by.to_owned(), reason: None, pause: None, digest: None, daily_cap: None }
+    }
 }
 
 /// An item that is opened again.

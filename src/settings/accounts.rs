@@ -243,14 +243,18 @@ fn endpoint_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
         return Err(FORM);
     }
     let host = url.host_str().ok_or(FORM)?;
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    let loopback = host == "localhost" || address.is_ok_and(|ip| ip.to_canonical().is_loopback());
     match url.scheme() {
         "https" => Ok(url),
-        "http" if loopback || allow_http => Ok(url),
+        "http" if is_loopback(host) || allow_http => Ok(url),
         "http" => Err("http leaves this machine unencrypted; use https, or set allow_http = true"),
         _ => Err(FORM),
     }
+}
+
+/// Whether a URL's host is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 fn read_credentials(account: &mut Section<'_>, sources: &Sources) -> Option<CredentialSettings> {

@@ -20,38 +20,47 @@ pub struct CallerSettings {
     pub caller: Caller,
     /// The digests of its keys.
     pub keys: Vec<KeyDigest>,
+    /// The issuer whose tokens may name it.
+    pub issuer: Option<String>,
 }
 
-pub(super) fn read(root: &mut Section<'_>) -> Vec<CallerSettings> {
+/// Reads the callers; `issuers` are the names of those that can vouch for one.
+pub(super) fn read(root: &mut Section<'_>, issuers: &[String]) -> Vec<CallerSettings> {
     let mut owners = BTreeMap::new();
     root.tables("callers")
         .into_iter()
-        .filter_map(|(name, section)| read_caller(&name, section, &mut owners))
+        .filter_map(|(name, section)| read_caller(&name, section, issuers, &mut owners))
         .collect()
 }
 
 fn read_caller(
     name: &str,
     mut section: Section<'_>,
+    issuers: &[String],
     owners: &mut BTreeMap<KeyDigest, String>,
 ) -> Option<CallerSettings> {
     let known = section.named(caller_name(name));
     if name == ANONYMOUS {
         section.refuse("is the name of whoever calls while no callers are configured; choose another");
     }
-    let texts = section.need("key_sha256").list();
-    let keys = texts.map(|texts| {
-        texts.iter().filter_map(|text| read_key(name, text, &section, owners)).collect::<Vec<_>>()
+    let has_issuer = section.has("issuer");
+    let issuer = section.get("issuer").parsed(|text| {
+        let known = issuers.iter().any(|known| known == text);
+        if known { Ok(text.to_owned()) } else { Err("names no [issuers.NAME] that is configured") }
     });
-    if keys.as_ref().is_some_and(Vec::is_empty) {
+    let keys = if has_issuer { section.get("key_sha256") } else { section.need("key_sha256") };
+    let texts = keys.list();
+    if texts.as_ref().is_some_and(Vec::is_empty) {
         section.fault("key_sha256", "must hold at least one digest");
     }
+    let keys = texts.unwrap_or_default();
+    let keys = keys.iter().filter_map(|text| read_key(name, text, &section, owners)).collect();
     let globs = section.need("accounts").list().map(|texts| read_globs(&texts, &section));
     let rights = section.need("may").list().map(|words| read_rights(&words, &section));
     let caps = read_caps(&mut section);
     section.finish();
     let caller = Caller { name: known?, rights: rights?, accounts: globs?, caps };
-    Some(CallerSettings { caller, keys: keys? })
+    Some(CallerSettings { caller, keys, issuer })
 }
 
 fn read_caps(section: &mut Section<'_>) -> Caps {

@@ -36,6 +36,8 @@ mod stage;
 
 mod keys;
 
+mod caps;
+
 mod items;
 
 mod handout;
@@ -50,9 +52,19 @@ mod record;
 
 mod writing;
 
+mod chain;
+
+mod folded;
+
+mod verify;
+
 mod lifecycle;
 
 mod chores;
+
+mod notes;
+
+mod holds;
 
 mod settle;
 
@@ -76,19 +88,24 @@ mod tests;
 #[cfg(test)]
 mod safekeeping;
 
+#[cfg(test)]
+mod tampering;
+
 pub use backup::{BackupError, backup};
 pub use fsck::{FINDINGS_PER_RULE, Finding, Report, fsck};
 pub use open::{Moved, OpenError};
+pub use verify::{AuditReport, verify};
 
 const CHECK: &str = "UPDATE probe SET checked_at = ?1 WHERE id = 1";
 
 /// Every statement, for the check at the start that all fit the tables.
 fn statements() -> impl Iterator<Item = &'static str> {
-    let of_files: [&'static [&'static str]; 18] = [
+    let of_files: [&'static [&'static str]; 23] = [
         &[CHECK],
         &accept::STATEMENTS,
         &stage::STATEMENTS,
         &keys::STATEMENTS,
+        &caps::STATEMENTS,
         &items::STATEMENTS,
         &handout::STATEMENTS,
         &turns::STATEMENTS,
@@ -96,8 +113,12 @@ fn statements() -> impl Iterator<Item = &'static str> {
         &coalesce::STATEMENTS,
         &record::STATEMENTS,
         &writing::STATEMENTS,
+        &chain::STATEMENTS,
+        &folded::STATEMENTS,
         &lifecycle::STATEMENTS,
         &chores::STATEMENTS,
+        &notes::STATEMENTS,
+        &holds::STATEMENTS,
         &settle::STATEMENTS,
         &clean::STATEMENTS,
         &epoch::STATEMENTS,
@@ -169,7 +190,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Sealed, Error> {
-        self.write(1, move |c, now| stage::seal(c, now, upload, &seal).map(Sealed::Done)).await
+        self.write(1, move |c, now| stage::seal(c, now, upload, &seal)).await
     }
 
     async fn discard(&self, upload: DeletionSeq) -> Result<(), Error> {
@@ -202,49 +223,52 @@ impl Journal for SqliteJournal {
         self.write(1, move |c, now| settle::settle(c, now, key, &settlement)).await
     }
 
-    async fn note(&self, _deletion: DeletionSeq, _noted: Noted) -> Result<bool, Error> {
-        Err(Error::Invalid("not built yet".to_owned()))
+    async fn note(&self, deletion: DeletionSeq, noted: Noted) -> Result<bool, Error> {
+        self.write(noted.notes.len() + 1, move |c, now| notes::note(c, now, deletion, &noted)).await
     }
 
-    async fn lapsed(&self, _limit: usize) -> Result<Lapsed, Error> {
-        Ok(Lapsed { ids: Vec::new(), next: None })
+    async fn lapsed(&self, limit: usize) -> Result<Lapsed, Error> {
+        let now = self.clock.now();
+        self.readers.read(move |c| lifecycle::lapsed(c, now, limit)).await
     }
 
-    async fn hold(&self, _hold: Hold) -> Result<(), Error> {
-        Err(Error::Invalid("not built yet".to_owned()))
+    async fn hold(&self, hold: Hold) -> Result<(), Error> {
+        self.write(1, move |c, now| holds::hold(c, now, &hold)).await
     }
 
-    async fn lift(&self, _account: &AccountId, _id: &HoldId, _by: &str) -> Result<Option<Hold>, Error> {
-        Err(Error::Invalid("not built yet".to_owned()))
+    async fn lift(&self, account: &AccountId, id: &HoldId, by: &str) -> Result<Option<Hold>, Error> {
+        let (account, id, by) = (account.clone(), id.clone(), by.to_owned());
+        self.write(1, move |c, now| holds::lift(c, now, &account, &id, &by)).await
     }
 
     async fn holds(&self) -> Result<Vec<Hold>, Error> {
-        Ok(Vec::new())
+        self.readers.read(holds::holds).await
     }
 
-    async fn stop(&self, _stop: Stop) -> Result<bool, Error> {
-        Err(Error::Invalid("not built yet".to_owned()))
+    async fn stop(&self, stop: Stop) -> Result<bool, Error> {
+        self.write(1, move |c, now| holds::stop(c, now, &stop)).await
     }
 
     async fn restart(
         &self,
-        _account: Option<&AccountId>,
-        _by: &str,
-        _reason: Option<&str>,
+        account: Option<&AccountId>,
+        by: &str,
+        reason: Option<&str>,
     ) -> Result<bool, Error> {
-        Err(Error::Invalid("not built yet".to_owned()))
+        let (account, by, reason) = (account.cloned(), by.to_owned(), reason.map(str::to_owned));
+        self.write(1, move |c, now| holds::restart(c, now, account.as_ref(), &by, reason.as_deref())).await
     }
 
     async fn stops(&self) -> Result<Vec<Stop>, Error> {
-        Ok(Vec::new())
+        self.readers.read(holds::stops).await
     }
 
-    async fn audit(&self, _entries: Vec<audit::Entry>) -> Result<(), Error> {
-        Ok(())
+    async fn audit(&self, entries: Vec<audit::Entry>) -> Result<(), Error> {
+        self.write(entries.len(), move |c, now| chain::add_all(c, now, &entries)).await
     }
 
-    async fn audited(&self, _filter: audit::AuditFilter, _limit: usize) -> Result<Vec<audit::Record>, Error> {
-        Ok(Vec::new())
+    async fn audited(&self, filter: audit::AuditFilter, limit: usize) -> Result<Vec<audit::Record>, Error> {
+        self.readers.read(move |c| chain::audited(c, &filter, limit)).await
     }
 
     async fn chores(&self) -> Result<Vec<Chore>, Error> {

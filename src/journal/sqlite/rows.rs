@@ -12,7 +12,8 @@ use rusqlite::{ErrorCode, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::journal::{CallRecord, DeletionRow, Error, ItemRow, Round, Touched};
+use crate::journal::audit::Action;
+use crate::journal::{CallRecord, ChoreWord, DeletionRow, Error, ItemRow, Note, Quarantine, Round, Touched};
 use crate::types::deletion::{
     Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Step, Wanted,
 };
@@ -99,6 +100,9 @@ const DELETION_STATES: [Option<DeletionState>; 11] = [
     Some(DeletionState::Expired),
     Some(DeletionState::Scheduled),
 ];
+// From one: NULL is none.
+const CHORES: [ChoreWord; 5] =
+    [ChoreWord::Cancel, ChoreWord::Retry, ChoreWord::Check, ChoreWord::Quarantine, ChoreWord::Lift];
 const FORMS: [&str; 3] = ["id", "reference_id", "url"];
 
 /// A phase's number.
@@ -126,9 +130,56 @@ pub(super) fn deletion_state_code(state: DeletionState) -> i64 {
     place(&DELETION_STATES, &Some(state))
 }
 
+/// The state of a deletion that is being removed.
+pub(super) const GOING: i64 = 5;
+
 /// The state of a deletion that readers see.
 fn deletion_state(code: i64) -> Result<DeletionState, Error> {
     at(&DELETION_STATES, code, "state")?.ok_or_else(|| unreadable("state", code))
+}
+
+/// The number of what happened.
+pub(super) fn action_code(action: Action) -> i64 {
+    place(&Action::ALL, &action)
+}
+
+/// What happened.
+pub(super) fn action(code: i64) -> Result<Action, Error> {
+    at(&Action::ALL, code, "action")
+}
+
+/// The number of work in steps.
+pub(super) fn chore_code(chore: ChoreWord) -> i64 {
+    place(&CHORES, &chore).saturating_add(1)
+}
+
+/// Column `chore`.
+pub(super) fn chore(row: &Row<'_>) -> Result<Option<ChoreWord>, Error> {
+    let found: Option<i64> = row.get("chore")?;
+    found.map(|code| at(&CHORES, code.saturating_sub(1), "chore")).transpose()
+}
+
+/// The number of what became of an item's playback.
+pub(super) fn quarantine_code(quarantine: Quarantine) -> i64 {
+    place(&Quarantine::ALL, &quarantine)
+}
+
+/// Columns `found` and `quarantine`.
+fn note(row: &Row<'_>) -> Result<Option<Note>, Error> {
+    let quarantine: Option<i64> = row.get("quarantine")?;
+    let quarantine = quarantine.map(|code| at(&Quarantine::ALL, code, "quarantine")).transpose()?;
+    let note = Note { found: json_column(row, "found")?, quarantine };
+    Ok((note != Note::default()).then_some(note))
+}
+
+/// Terms, for column `terms`: NULL is nothing.
+pub(super) fn terms_column(terms: &Terms) -> Result<Option<String>, Error> {
+    if *terms == Terms::default() { Ok(None) } else { json(terms).map(Some) }
+}
+
+/// A review, for column `review`: NULL is none.
+pub(super) fn review_column(review: &Review) -> Result<Option<String>, Error> {
+    if *review == Review::default() { Ok(None) } else { json(review).map(Some) }
 }
 
 /// The number of what "not found" means.
@@ -311,7 +362,7 @@ pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
     };
     Ok(ItemRow {
         deletion_state: deletion_state(row.get("deletion_state")?)?,
-        note: None,
+        note: note(row)?,
         key: key(row)?,
         deletion: text(row, "public_id", deletion_id)?,
         wanted: wanted(row)?,
@@ -368,10 +419,10 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         reason: row.get("reason")?,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
         state: deletion_state(row.get("state")?)?,
-        terms: Terms::default(),
-        review: Review::default(),
-        deadline: None,
-        chore: None,
+        terms: json_column::<Terms>(row, "terms")?.unwrap_or_default(),
+        review: json_column::<Review>(row, "review")?.unwrap_or_default(),
+        deadline: optional_time(row, "deadline")?,
+        chore: chore(row)?,
         pause: json_column::<Pause>(row, "pause")?,
         digest: digest(row)?,
         bulk: row.get("bulk")?,

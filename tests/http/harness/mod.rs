@@ -6,6 +6,9 @@
 /// Answers against the contract.
 pub(crate) mod contract;
 
+/// Tokens.
+pub(crate) mod idp;
+
 /// The real binary.
 pub(crate) mod process;
 
@@ -17,7 +20,7 @@ pub(crate) mod sse;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
@@ -30,7 +33,9 @@ use vodrm::api;
 use vodrm::app::sandboxes::Sandboxes;
 use vodrm::app::service::Service;
 use vodrm::app::shutdown::Shutdown;
+use vodrm::guard::bad_keys::BadKeys;
 use vodrm::guard::caller::{Callers, NewKey};
+use vodrm::guard::jwt::Issuers;
 use vodrm::sandbox::{Options, Sandbox};
 use vodrm::settings::{Settings, Sources};
 use vodrm::types::clock::SystemClock;
@@ -164,6 +169,11 @@ impl House {
         self.key = Some(key.to_owned());
     }
 
+    /// Calls without a key from now on.
+    pub(crate) fn as_nobody(&mut self) {
+        self.key = None;
+    }
+
     pub(crate) fn alibaba(&self) -> &Sandbox {
         &self.vendors.both.alibaba
     }
@@ -267,6 +277,8 @@ impl House {
         api::router(api::Parts {
             dispatch: service.dispatch.clone(),
             callers: Arc::new(Callers::open()),
+            issuers: Issuers::new([], SystemClock::start()),
+            bad_keys: Mutex::new(BadKeys::new(10)),
             metrics: service.metrics.clone(),
             clock: SystemClock::start(),
             body_limits: api::body::BodyLimits { max_json_bytes: 4_096, silence: longest, deadline: longest },
@@ -282,6 +294,7 @@ impl House {
             public_docs: true,
             draining: CancellationToken::new(),
         })
+        .unwrap()
     }
 
     /// Stops in order and waits for the end.

@@ -26,4 +26,5 @@ mod safekeeping;
 mod serving;
 mod statuses;
 mod streams;
+mod tls;
 mod verbs;

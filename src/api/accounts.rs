@@ -20,6 +20,7 @@ use crate::guard::caller::Scope;
     path = "/v1/accounts",
     tag = "accounts",
     operation_id = "listAccounts",
+    extensions(("x-scope" = json!("read"))),
     responses((status = 200, description = "The accounts", body = AccountPage), ReadProblems)
 )]
 pub async fn list(
@@ -41,6 +42,7 @@ pub async fn list(
     path = "/v1/accounts/{account}",
     tag = "accounts",
     operation_id = "getAccount",
+    extensions(("x-scope" = json!("read"))),
     params(("account" = String, Path, description = "The account's name")),
     responses((status = 200, description = "The account", body = AccountBody), ReadProblems)
 )]
@@ -63,6 +65,7 @@ pub async fn show(
     path = "/v1/accounts/{account}/unblock",
     tag = "accounts",
     operation_id = "unblockAccount",
+    extensions(("x-scope" = json!("delete"))),
     params(("account" = String, Path, description = "The account's name")),
     responses((status = 200, description = "The account after the probe", body = AccountBody), ReadProblems)
 )]

@@ -16,12 +16,13 @@ use super::auth::Who;
 use super::idempotency::REPLAYED;
 use super::problem::Problem;
 use super::request::Patience;
-use super::response::DeletionBody;
+use super::response::{Around, DeletionBody, PlanBody, View};
 use crate::dispatch::submit::Accepted;
 use crate::dispatch::wake::Watch;
 use crate::guard::caller::Scope;
-use crate::journal::{DeletionRow, ItemFilter, ItemRow};
+use crate::journal::{ChoreWord, DeletionRow, ItemFilter, ItemRow};
 use crate::types::deletion::{DeletionId, ItemState};
+use crate::types::lifecycle::DeletionState;
 use crate::types::target::{AccountId, Target};
 
 /// Most items that stand inside a deletion.
@@ -71,22 +72,37 @@ pub(super) fn is_over(row: &DeletionRow) -> bool {
     row.finished_at.is_some()
 }
 
+/// Whether to wait for it is pointless: the plan is made, or a person or its own time must come first.
+fn is_at_rest(row: &DeletionRow) -> bool {
+    match row.state {
+        DeletionState::Planned => row.chore.is_none(),
+        DeletionState::AwaitingApproval | DeletionState::Scheduled | DeletionState::Paused => true,
+        DeletionState::Receiving
+        | DeletionState::Running
+        | DeletionState::Finished
+        | DeletionState::Canceled
+        | DeletionState::Rejected
+        | DeletionState::Expired => false,
+    }
+}
+
 /// Waits until a deletion has ended, the time is up, or waiting longer is pointless.
 ///
-/// `until_blocked`: it is pointless once a lane that holds up an item is blocked.
+/// `is_new`: who has just asked for it need not wait behind a blocked lane, nor for a person.
 pub(super) async fn wait(
     api: &Api,
     id: &DeletionId,
     watch: &mut Watch,
     time: Duration,
-    until_blocked: bool,
+    is_new: bool,
 ) -> Result<DeletionRow, Problem> {
     let time_is_up = tokio::time::sleep(time);
     tokio::pin!(time_is_up);
     loop {
         // Subscribed before looking: an end between the two wakes us.
         let row = read(api, id).await?;
-        if is_over(&row) || time.is_zero() || (until_blocked && !blocked(api, &row).await?.is_empty()) {
+        let is_pointless = is_new && (is_at_rest(&row) || !blocked(api, &row).await?.is_empty());
+        if is_over(&row) || time.is_zero() || is_pointless {
             return Ok(row);
         }
         let soonest =
@@ -132,12 +148,17 @@ pub(super) async fn wait_for_item(
             ItemState::Done => true,
             // Its call is under way and its outcome may still come, whatever closed the gate meanwhile.
             ItemState::Sending => false,
-            ItemState::Pending => api.dispatch.holds_up(target).is_some(),
+            ItemState::Pending => row.deletion_state.is_ahead() || api.dispatch.holds_up(target).is_some(),
         };
         if is_over || is_decided {
             return Ok(row);
         }
     }
+}
+
+/// What this caller sees.
+pub(super) fn view<'a>(api: &'a Api, who: &'a Who) -> View<'a> {
+    View { caller: &who.0, dispatch: &api.dispatch }
 }
 
 /// A deletion as it stands now.
@@ -159,7 +180,7 @@ pub(super) async fn visible(api: &Api, who: &Who, id: &str, scope: Scope) -> Res
 /// The accounts whose blocked lanes hold up items of this deletion, as far as its first waiting items tell.
 async fn blocked(api: &Api, row: &DeletionRow) -> Result<Vec<(AccountId, &'static str)>, Problem> {
     let may_hold = |account: &AccountId| api.dispatch.blocked(account).is_some();
-    if is_over(row) || !row.accounts.iter().any(may_hold) {
+    if is_over(row) || row.state.is_ahead() || !row.accounts.iter().any(may_hold) {
         return Ok(Vec::new());
     }
     let waiting = ItemFilter { state: Some(ItemState::Pending), ..ItemFilter::default() };
@@ -176,22 +197,33 @@ async fn blocked(api: &Api, row: &DeletionRow) -> Result<Vec<(AccountId, &'stati
 }
 
 /// A deletion with its items, if they are few.
-pub(super) async fn describe(api: &Api, row: &DeletionRow) -> Result<DeletionBody, Problem> {
+pub(super) async fn describe(api: &Api, who: &Who, row: &DeletionRow) -> Result<DeletionBody, Problem> {
     let most = usize::try_from(MAX_INLINE_ITEMS).unwrap_or(usize::MAX);
     let items = if row.counts.total <= MAX_INLINE_ITEMS {
         Some(api.dispatch.journal().items(row.seq, ItemFilter::default(), most).await?)
     } else {
         None
     };
-    shown(api, row, items.as_deref()).await
+    shown(api, who, row, items.as_deref()).await
 }
 
 /// A deletion without its items.
-pub(super) async fn summary(api: &Api, row: &DeletionRow) -> Result<DeletionBody, Problem> {
-    shown(api, row, None).await
+pub(super) async fn summary(api: &Api, who: &Who, row: &DeletionRow) -> Result<DeletionBody, Problem> {
+    shown(api, who, row, None).await
 }
 
-async fn shown(api: &Api, row: &DeletionRow, items: Option<&[ItemRow]>) -> Result<DeletionBody, Problem> {
+async fn shown(
+    api: &Api,
+    who: &Who,
+    row: &DeletionRow,
+    items: Option<&[ItemRow]>,
+) -> Result<DeletionBody, Problem> {
+    let plan = api.dispatch.outlay(row).await?.map(|outlay| PlanBody {
+        calls: outlay.calls,
+        seconds: outlay.time.map(|time| time.as_secs_f64()),
+        checking: row.chore == Some(ChoreWord::Check),
+    });
     let (blocked, forecast) = (blocked(api, row).await?, api.dispatch.forecast(row).await?);
-    Ok(DeletionBody::new(row, items, &blocked, &forecast))
+    let around = Around { blocked: &blocked, forecast, plan };
+    Ok(DeletionBody::new(row, items, &around, view(api, who)))
 }

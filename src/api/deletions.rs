@@ -3,6 +3,7 @@
 //! Handlers parse, submit or read, and answer. They learn outcomes from the
 //! journal, woken by `dispatch`, so that it does not matter who did the work.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -44,6 +45,7 @@ use crate::types::target::AccountId;
     path = "/v1/deletions",
     tag = "deletions",
     operation_id = "createDeletion",
+    extensions(("x-scope" = json!("delete"))),
     params(super::docs::UploadParams, super::docs::PreferHeader, super::docs::KeyHeader),
     request_body(content(
         (NewDeletionBody = "application/json"),
@@ -91,11 +93,16 @@ pub async fn create(
     // Behind a blocked lane the answer comes at once, with a warning that says so.
     let time = if finished { Duration::ZERO } else { patience.wait };
     let row = wait(&api, &id, &mut watch, time, true).await?;
-    let body = describe(&api, &row).await?;
-    let status = match body.ok {
-        Some(true) => StatusCode::OK,
-        Some(false) => StatusCode::MULTI_STATUS,
-        None => StatusCode::ACCEPTED,
+    let body = describe(&api, &who, &row).await?;
+    let status = match (body.ok, row.state) {
+        (Some(true), _) => StatusCode::OK,
+        (Some(false), _) => StatusCode::MULTI_STATUS,
+        // A plan that is made is an answer: what is not planned in it is not ok.
+        (None, DeletionState::Planned) if row.chore.is_none() => {
+            let all_planned = row.counts.open() == row.counts.total;
+            if all_planned { StatusCode::OK } else { StatusCode::MULTI_STATUS }
+        }
+        (None, _) => StatusCode::ACCEPTED,
     };
     Ok(answer(status, &Beside { id: &id, patience: Some(&patience), replayed }, Json(body)))
 }
@@ -111,9 +118,10 @@ async fn submit(
     let sees = |account: &AccountId| who.0.sees(account) && api.dispatch.has_account(account);
     let asked = request::deletion(text, &sees)?;
     let request = Request {
-        requested_by: who.0.name.clone(),
+        caller: Arc::clone(&who.0),
         reason: asked.reason,
         if_absent: asked.if_absent,
+        wish: asked.wish,
         wanted: asked.wanted,
         waits: !is_async,
         once: key.map(|(key, sum)| api.key_rules.once(key, sum, text)),
@@ -127,6 +135,7 @@ async fn submit(
     path = "/v1/deletions/{deletion}",
     tag = "deletions",
     operation_id = "getDeletion",
+    extensions(("x-scope" = json!("read"))),
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
         ("wait" = Option<String>, Query, nullable = false, pattern = "^0*(([0-9]|[1-5][0-9]|60)s|([0-9]{1,4}|[1-5][0-9]{4}|60000)ms|[01]m|0[hd])$", description = "Wait up to this long (at most 60s) for the end", example = "30s")
@@ -150,7 +159,7 @@ pub async fn show(
         // A block does not end it: whoever polls would only come back at once.
         row = wait(&api, &row.id, &mut watch, time, false).await?;
     }
-    Ok(Json(describe(&api, &row).await?))
+    Ok(Json(describe(&api, &who, &row).await?))
 }
 
 /// Deletions, newest first, without their items.
@@ -159,6 +168,7 @@ pub async fn show(
     path = "/v1/deletions",
     tag = "deletions",
     operation_id = "listDeletions",
+    extensions(("x-scope" = json!("read"))),
     params(
         ("account" = Option<String>, Query, nullable = false, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", description = "Only those that touch this account"),
         ("state" = Option<super::words::DeletionStateWord>, Query, description = "Only those in this state"),
@@ -194,7 +204,7 @@ pub async fn list(
     let (rows, next_page_token) = page(rows, size, |row| paging::write(row.seq));
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
-        items.push(summary(&api, row).await?);
+        items.push(summary(&api, &who, row).await?);
     }
     Ok(Json(DeletionPage { items, next_page_token }))
 }

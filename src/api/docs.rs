@@ -6,10 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -21,8 +18,8 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use serde_json::{Value, json};
 
-use super::problem::{CODES, PROBLEM_JSON, Problem, ProblemBody};
-use super::{Api, health};
+use super::Api;
+use super::problem::{CODES, PROBLEM_JSON, ProblemBody};
 use crate::dispatch;
 
 /// The file at the project's root.
@@ -43,6 +40,8 @@ pub const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
         (name = "delete one", description = "One target at a time; the answer is the item"),
         (name = "deletions", description = "Many targets at once; every accepted request is a deletion"),
         (name = "life cycle", description = "Pause, resume, cancel, retry; and what an operator decides"),
+        (name = "holds", description = "What must not be deleted, whoever asks"),
+        (name = "stop switches", description = "Nothing more is sent until they are lifted"),
         (name = "accounts", description = "What is configured, what waits, what stands at the vendor"),
         (name = "operations", description = "Health and metrics")
     )
@@ -56,7 +55,7 @@ impl Modify for Key {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "An API key of a configured caller; a 401 where it is missing. Not needed where no caller is configured, which goes on loopback only.",
+                "An API key of a configured caller, or a token of a configured issuer that names one; a 401 where it is missing. What a route needs is its `x-scope`: one scope, a list of which one is enough, `none`, or `read-unless-public` (a switch opens it). Not needed where no caller is configured, which goes on loopback only.",
             ))
             .build();
         let components = document.components.get_or_insert_default();
@@ -164,30 +163,20 @@ pub fn yaml() -> Result<String, String> {
     path = "/openapi.yaml",
     tag = "operations",
     operation_id = "openapi",
+    extensions(("x-scope" = json!("read-unless-public"))),
     responses((status = 200, description = "This document", body = String, content_type = "application/yaml"), KeyProblems)
 )]
-pub async fn openapi(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
-    health::may_look(&api, &headers)?;
-    Ok(([(CONTENT_TYPE, "application/yaml")], OPENAPI_YAML).into_response())
+pub async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/yaml")], OPENAPI_YAML).into_response()
 }
+
+/// The routes of the rendered page, which are not in the document.
+pub const PAGES: [&str; 3] = ["/docs", "/docs/", "/docs/{*rest}"];
 
 /// The rendered page; its files are compiled in.
-pub fn page(api: &Api) -> axum::Router<Api> {
+pub fn page() -> axum::Router<Api> {
     let config = utoipa_swagger_ui::Config::new(["/openapi.yaml"]).validator_url("none");
-    let page: axum::Router<Api> = utoipa_swagger_ui::SwaggerUi::new("/docs").config(config).into();
-    page.layer(axum::middleware::from_fn_with_state(api.clone(), only_who_may_look))
-}
-
-async fn only_who_may_look(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    request: Request,
-    next: Next,
-) -> Response {
-    match health::may_look(&api, &headers) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
+    utoipa_swagger_ui::SwaggerUi::new("/docs").config(config).into()
 }
 
 /// Most statuses that a route lists; what is more stands in ranges.
@@ -223,7 +212,11 @@ fn problem(description: String) -> ResponseBuilder {
 
 fn problems(codes: &[&str]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
-    for (code, status, ..) in CODES.iter().filter(|(code, ..)| codes.contains(code)) {
+    // Where credentials are asked for, too many bad ones are slowed down.
+    let is_listed = |code: &str| {
+        codes.contains(&code) || (code == "too_many_bad_keys" && codes.contains(&"unauthenticated"))
+    };
+    for (code, status, ..) in CODES.iter().filter(|(code, ..)| is_listed(code)) {
         by_status.entry(*status).or_default().push(code);
     }
     let describe = |(status, codes): (u16, Vec<&str>)| {
@@ -277,16 +270,29 @@ problem_sets! {
         "malformed", "unauthenticated", "scope", "not_found", "body_too_slow", "wrong_state", "too_large",
         "unsupported_media_type", "invalid", "internal", "overloaded", "not_ready", "journal_unavailable", "disk_full",
     ];
+    /// Verbs that let a deletion go on, or do not.
+    GoAheadProblems = &[
+        "malformed", "unauthenticated", "scope", "own_request", "not_found", "body_too_slow", "wrong_state",
+        "digest_mismatch", "too_large", "unsupported_media_type", "invalid", "daily_cap_exceeded", "internal",
+        "overloaded", "not_ready", "journal_unavailable", "disk_full",
+    ];
+    /// Holds and stop switches.
+    GuardProblems = &[
+        "malformed", "unauthenticated", "scope", "not_found", "body_too_slow", "too_large", "unsupported_media_type",
+        "invalid", "too_many_holds", "internal", "overloaded", "not_ready", "journal_unavailable", "disk_full",
+    ];
     /// `POST /v1/deletions`.
     SubmitProblems = &[
-        "malformed", "idempotency_key_required", "unauthenticated", "scope", "body_too_slow", "idempotency_key_busy",
-        "too_large", "unsupported_media_type", "invalid", "not_served", "idempotency_key_reused", "queue_full",
+        "malformed", "idempotency_key_required", "unauthenticated", "scope", "cap_exceeded", "body_too_slow",
+        "idempotency_key_busy", "too_large", "unsupported_media_type", "invalid", "not_served", "idempotency_key_reused",
+        "daily_cap_exceeded", "queue_full",
         "internal", "blocked", "overloaded", "not_ready", "journal_unavailable", "disk_full",
     ];
     /// Single-target DELETEs.
     DeleteProblems = &[
         "malformed", "idempotency_key_required", "unauthenticated", "scope", "forbidden", "not_found", "absent", "busy",
-        "canceled", "idempotency_key_busy", "invalid", "unsupported", "idempotency_key_reused", "not_served", "protected", "queue_full", "internal", "vendor_failed", "blocked", "overloaded", "not_ready",
+        "canceled", "idempotency_key_busy", "invalid", "unsupported", "idempotency_key_reused", "cap_exceeded", "held",
+        "protected", "daily_cap_exceeded", "queue_full", "internal", "vendor_failed", "blocked", "overloaded", "not_ready",
         "journal_unavailable", "unknown", "disk_full",
     ];
 }
@@ -303,6 +309,40 @@ pub struct AssetPath {
     pub id: String,
 }
 
+/// The path of a hold.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct HoldPath {
+    /// The account's name.
+    #[param(min_length = 1, max_length = 64)]
+    pub account: String,
+    /// An id of an asset, or a pattern: `*` is any run of characters, `?` (as `%3F`) one.
+    #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_*?-]+$", example = "promo-*")]
+    pub id: String,
+}
+
+/// Which audit records.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditParams {
+    /// Only those of this caller, or of `vodrm`.
+    pub actor: Option<String>,
+    /// Only this action.
+    pub action: Option<super::words::ActionWord>,
+    /// Only those about this account.
+    #[param(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
+    pub account: Option<String>,
+    /// Only those about this deletion.
+    #[param(pattern = "^del_[0-9A-HJKMNP-TV-Z]{26}$", nullable = false)]
+    pub deletion: Option<String>,
+    /// Only those at or after.
+    #[param(format = DateTime, nullable = false)]
+    pub since: Option<String>,
+    /// Only those before.
+    #[param(format = DateTime, nullable = false)]
+    pub until: Option<String>,
+}
+
 /// What every single-target DELETE takes.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -312,6 +352,8 @@ pub struct DeleteParams {
     /// Why; kept with the deletion.
     #[param(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub reason: Option<String>,
+    /// Only a plan: every check is made, nothing is sent.
+    pub dry_run: Option<bool>,
 }
 
 /// Pages.
@@ -364,6 +406,15 @@ pub struct UploadParams {
     /// Uploads: why; kept with the deletion.
     #[param(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub reason: Option<String>,
+    /// Uploads: only a plan.
+    pub dry_run: Option<bool>,
+    /// Uploads, with `dry_run`: look up at the vendor what stands there.
+    pub check: Option<bool>,
+    /// Uploads: nothing is sent before so long is over (at most 30d).
+    #[param(pattern = "^[0-9]+(ms|s|m|h|d)$", nullable = false, example = "24h")]
+    pub delay: Option<String>,
+    /// Uploads: block playback while it waits (Tencent).
+    pub quarantine: Option<bool>,
 }
 
 #[cfg(test)]

@@ -18,13 +18,13 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::answer::{LOOK_EVERY, is_over, summary, visible};
+use super::answer::{LOOK_EVERY, is_over, summary, view, visible};
 use super::auth::Who;
 use super::docs::StreamProblems;
 use super::problem::Problem;
 use super::request::Query;
-use super::response::ItemBody;
 use super::response::deletion::{CountsBody, ForecastBody};
+use super::response::{ItemBody, View};
 use super::seats::Seat;
 use super::stream::{Page, failed};
 use super::{Api, accept};
@@ -67,6 +67,7 @@ pub struct ProgressBody {
     path = "/v1/deletions/{deletion}/events",
     tag = "deletions",
     operation_id = "watchDeletion",
+    extensions(("x-scope" = json!("read"))),
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
         ("Last-Event-ID" = Option<u32>, Header, nullable = false, description = "Go on after this event")
@@ -89,7 +90,7 @@ pub async fn watch(
     let row = visible(&api, &who, &id, Scope::Read).await?;
     let after = last_event(&headers, &row)?;
     let seat = api.seats.take(&who.0.name)?;
-    let feed = Feed::new(api, row, after, seat);
+    let feed = Feed::new(api, who, row, after, seat);
     let chunks = futures_util::stream::unfold(feed, |mut feed| async move {
         let chunk = feed.next().await.transpose()?;
         feed.is_ended |= chunk.is_err();
@@ -121,6 +122,7 @@ fn not_an_event() -> Problem {
 /// One client's place in the events.
 struct Feed {
     api: Api,
+    who: Who,
     id: DeletionId,
     seq: DeletionSeq,
     /// The last place that was given out.
@@ -136,11 +138,12 @@ struct Feed {
 }
 
 impl Feed {
-    fn new(api: Api, row: DeletionRow, after: u32, seat: Seat) -> Self {
+    fn new(api: Api, who: Who, row: DeletionRow, after: u32, seat: Seat) -> Self {
         // Subscribed before the first look: an end between the two wakes us.
         let watch = api.dispatch.subscribe(&row.id);
         Self {
             api,
+            who,
             id: row.id,
             seq: row.seq,
             after,
@@ -194,7 +197,8 @@ impl Feed {
         let asked = self.page.rows();
         let rows = self.api.dispatch.journal().outcomes(self.seq, self.after, asked).await;
         let rows = rows.map_err(|error| failed(&error))?;
-        let written = self.page.write(&rows, events, write_item);
+        let written =
+            self.page.write(&rows, events, |row, into| write_item(row, view(&self.api, &self.who), into));
         let last = rows.iter().take(written).next_back().and_then(|row| row.outcome_seq);
         self.after = last.unwrap_or(self.after);
         Ok(written > 0)
@@ -213,13 +217,16 @@ impl Feed {
         let is_news = self.told != Some(row.counts);
         if is_news && (is_done || Instant::now() >= self.progress_due) {
             let forecast = self.api.dispatch.forecast(&row).await.map_err(|error| failed(&error))?;
-            let progress = ProgressBody { counts: (&row.counts).into(), forecast: (&forecast).into() };
+            let progress = ProgressBody {
+                counts: CountsBody::new(&row.counts, row.state),
+                forecast: (&forecast).into(),
+            };
             write_event(events, "progress", self.after, &progress);
             self.told = Some(row.counts);
             self.progress_due = Instant::now() + PROGRESS_EVERY;
         }
         if is_done {
-            let whole = summary(&self.api, &row).await.map_err(|_| unreadable())?;
+            let whole = summary(&self.api, &self.who, &row).await.map_err(|_| unreadable())?;
             write_event(events, "done", self.after, &whole);
             self.is_ended = true;
         }
@@ -231,8 +238,8 @@ fn unreadable() -> io::Error {
     io::Error::other("the journal could not be read")
 }
 
-fn write_item(row: &ItemRow, events: &mut Vec<u8>) {
-    write_event(events, "item", row.outcome_seq.unwrap_or_default(), &ItemBody::from(row));
+fn write_item(row: &ItemRow, view: View<'_>, events: &mut Vec<u8>) {
+    write_event(events, "item", row.outcome_seq.unwrap_or_default(), &ItemBody::new(row, view));
 }
 
 /// One event. JSON on one line has no line break, so that its data is one line too.

@@ -4,21 +4,25 @@
 //! and retried like any other; only the answer is the item itself, with a status
 //! of its own. The five handlers differ in what they name and nothing else.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
-use super::answer::{Beside, answer, wait_for_item};
+use super::answer::{Beside, answer, view, wait_for_item};
 use super::auth::Who;
 use super::docs::{DeleteProblems, LookProblems};
 use super::idempotency::Fingerprint;
 use super::problem::{FieldError, Problem};
 use super::request::{self, Query, query};
 use super::response::{ItemBody, MediaBody};
+use super::words::OutcomeWord;
 use crate::dispatch::submit::{InvalidField, Request, SubmitError};
 use crate::guard::caller::Scope;
+use crate::guard::policy::Wish;
 use crate::types::deletion::Wanted;
 use crate::types::target::{MediaId, Name, Target, What};
 
@@ -41,7 +45,7 @@ async fn delete(api: Api, single: Single, what: Reading<What>) -> Result<Respons
     let raw = single.query.as_deref().unwrap_or_default();
     let mut given = Query::parse(Some(raw))?;
     let what = what(&mut given)?;
-    let (if_absent, reason) = query::delete_query(&mut given)?;
+    let (if_absent, reason, dry_run) = query::delete_query(&mut given)?;
     given.end()?;
     let id = media_id(&single.id)?;
     let target = Target { account, name: Name::Id(id), what };
@@ -50,18 +54,20 @@ async fn delete(api: Api, single: Single, what: Reading<What>) -> Result<Respons
         api.key_rules.once(key, Fingerprint::of(&parts), &[])
     });
     let request = Request {
-        requested_by: single.who.0.name.clone(),
+        caller: Arc::clone(&single.who.0),
         reason,
         if_absent,
+        wish: Wish { dry_run, ..Wish::default() },
         wanted: vec![Wanted { target: target.clone(), label: None }],
         waits: !patience.is_async,
         once,
     };
     let mut accepted = api.dispatch.submit(request).await.map_err(of_one_target)?;
     let row = wait_for_item(&api, &mut accepted, &target, patience.wait).await?;
-    let item = ItemBody::from(&row);
+    let item = ItemBody::new(&row, view(&api, &single.who));
     let beside = Beside { id: &accepted.id, patience: Some(&patience), replayed: accepted.replayed };
     Ok(match item.ok {
+        None if item.outcome == Some(OutcomeWord::Planned) => answer(StatusCode::OK, &beside, Json(item)),
         None => answer(StatusCode::ACCEPTED, &beside, Json(item)),
         Some(true) => answer(StatusCode::OK, &beside, Json(item)),
         Some(false) => {
@@ -91,6 +97,7 @@ fn media_id(text: &str) -> Result<MediaId, Problem> {
     path = "/v1/accounts/{account}/media/{id}",
     tag = "delete one",
     operation_id = "deleteMedia",
+    extensions(("x-scope" = json!("delete"))),
     params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader, super::docs::KeyHeader),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
@@ -114,6 +121,7 @@ pub async fn delete_media(
     path = "/v1/accounts/{account}/media/{id}/source",
     tag = "delete one",
     operation_id = "deleteSource",
+    extensions(("x-scope" = json!("delete"))),
     params(
         super::docs::AssetPath,
         ("force" = Option<bool>, Query, description = "Also where playback needs it"),
@@ -146,6 +154,7 @@ pub async fn delete_source(
     path = "/v1/accounts/{account}/media/{id}/renditions",
     tag = "delete one",
     operation_id = "deleteRenditions",
+    extensions(("x-scope" = json!("delete"))),
     params(
         super::docs::AssetPath,
         ("definition" = Option<Vec<String>>, Query, description = "Names such as HD, or template numbers; may repeat"),
@@ -181,6 +190,7 @@ pub async fn delete_renditions(
     path = "/v1/accounts/{account}/media/{id}/snapshots",
     tag = "delete one",
     operation_id = "deleteSnapshots",
+    extensions(("x-scope" = json!("delete"))),
     params(
         super::docs::AssetPath,
         ("type" = Option<Vec<super::words::SnapshotWord>>, Query, description = "The types; may repeat"),
@@ -214,6 +224,7 @@ pub async fn delete_snapshots(
     path = "/v1/accounts/{account}/images/{id}",
     tag = "delete one",
     operation_id = "deleteImage",
+    extensions(("x-scope" = json!("delete"))),
     params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader, super::docs::KeyHeader),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
@@ -237,6 +248,7 @@ pub async fn delete_image(
     path = "/v1/accounts/{account}/attached-media/{id}",
     tag = "delete one",
     operation_id = "deleteAttachedMedia",
+    extensions(("x-scope" = json!("delete"))),
     params(super::docs::AssetPath, super::docs::DeleteParams, super::docs::PreferHeader, super::docs::KeyHeader),
     responses(
         (status = 200, description = "`deleted`, or `absent` where that is ok", body = ItemBody),
@@ -260,6 +272,7 @@ pub async fn delete_attached_media(
     path = "/v1/accounts/{account}/media/{id}",
     tag = "accounts",
     operation_id = "getMedia",
+    extensions(("x-scope" = json!("read"))),
     params(super::docs::AssetPath),
     responses((status = 200, description = "What stands there", body = MediaBody), LookProblems)
 )]
@@ -273,7 +286,10 @@ pub async fn show(
     let account = who.on(&api, &account, Scope::Read)?;
     let id = media_id(&id)?;
     match api.dispatch.look(&account, &id).await? {
-        Some(facts) => Ok(Json(MediaBody::new(&account, id.as_str(), facts)).into_response()),
+        Some(facts) => {
+            let held = api.dispatch.held(&account, &id);
+            Ok(Json(MediaBody::new(&account, id.as_str(), facts, held)).into_response())
+        }
         None => Err(Problem::not_found("nothing stands under this id in this account")),
     }
 }

@@ -1,13 +1,13 @@
 //! HTTP in. The only folder that knows axum and status codes.
 //!
-//! A request passes, outermost first: its id and span → problems rendered → a
-//! panic caught → counted → refused if it is ambiguous → (except health) shed if too many are at work → the
-//! route → the caller. Handlers parse, submit or read, and answer; what may be
-//! deleted and when it goes out is decided below. Health and metrics stay outside
-//! the shedding, so that they answer when it matters.
+//! A request passes, outermost first: its id and span → counted → problems rendered →
+//! a panic caught → refused if it is ambiguous → the caller, held against what the route
+//! declares → (except health) shed if too many are at work → the route. Handlers parse,
+//! submit or read, and answer; what may be deleted and when it goes out is decided below.
+//! Health and metrics stay outside the shedding, so that they answer when it matters.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
@@ -31,6 +31,9 @@ pub mod problem;
 
 /// Requests that mean one thing.
 mod plain;
+
+/// What every route needs.
+pub mod scopes;
 
 /// Who calls.
 pub mod auth;
@@ -68,6 +71,15 @@ pub mod items;
 /// The life cycle: pause, resume, cancel, retry, settle.
 pub mod actions;
 
+/// Holds.
+pub mod holds;
+
+/// Stop switches.
+pub mod stops;
+
+/// Who did what.
+pub mod audit;
+
 /// A deletion as it happens.
 pub mod events;
 
@@ -99,9 +111,12 @@ pub mod health;
 pub mod docs;
 
 use crate::dispatch::Dispatch;
+use crate::guard::bad_keys::BadKeys;
 use crate::guard::caller::Callers;
+use crate::guard::jwt::Issuers;
 use crate::types::clock::Clock;
 use crate::types::metrics::{HttpLabels, Metrics};
+use scopes::{Needs, Undeclared};
 
 /// What handlers work with. Layers, routes and extractors each hold one, so a
 /// clone for each of them and each request must cost next to nothing.
@@ -123,6 +138,10 @@ pub struct Parts {
     pub dispatch: Dispatch,
     /// Who may call.
     pub callers: Arc<Callers>,
+    /// Whose tokens are taken.
+    pub issuers: Issuers,
+    /// Bad credentials by address.
+    pub bad_keys: Mutex<BadKeys>,
     /// What is counted.
     pub metrics: Metrics,
     /// The time.
@@ -163,6 +182,9 @@ fn work() -> OpenApiRouter<Api> {
         .routes(routes!(items::list))
         .routes(routes!(items::show))
         .routes(routes!(items::find))
+        .routes(routes!(actions::start))
+        .routes(routes!(actions::approve))
+        .routes(routes!(actions::reject))
         .routes(routes!(actions::pause))
         .routes(routes!(actions::resume))
         .routes(routes!(actions::cancel))
@@ -171,6 +193,13 @@ fn work() -> OpenApiRouter<Api> {
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::show))
         .routes(routes!(accounts::unblock))
+        .routes(routes!(stops::stop_account))
+        .routes(routes!(stops::start_account))
+        .routes(routes!(stops::stop_all))
+        .routes(routes!(stops::start_all))
+        .routes(routes!(holds::list))
+        .routes(routes!(holds::put, holds::show, holds::lift))
+        .routes(routes!(audit::list))
 }
 
 /// Routes that answer even while everything else is shed.
@@ -182,9 +211,10 @@ fn reserved() -> OpenApiRouter<Api> {
         .routes(routes!(docs::openapi))
 }
 
-/// The whole service.
-pub fn router(parts: Parts) -> Router {
+/// The whole service. Fails if a route does not say who may enter it.
+pub fn router(parts: Parts) -> Result<Router, Undeclared> {
     let api = Api(Arc::new(parts));
+    let needs = Arc::new(Needs::of(&docs::document())?.with_pages(&docs::PAGES));
     let shed = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(|_: tower::BoxError| async { StatusCode::SERVICE_UNAVAILABLE }))
         .layer(LoadShedLayer::new())
@@ -194,15 +224,16 @@ pub fn router(parts: Parts) -> Router {
         .layer(from_fn_with_state(api.clone(), count))
         .layer(from_fn(problem::render))
         .layer(CatchPanicLayer::custom(caught))
-        .layer(from_fn(plain::only_plain));
+        .layer(from_fn(plain::only_plain))
+        .layer(from_fn_with_state((api.clone(), needs), auth::require));
     let (work, _) = work().split_for_parts();
     let (reserved, _) = reserved().split_for_parts();
-    Router::new()
-        .merge(work.merge(docs::page(&api)).layer(shed))
+    let routes = Router::new()
+        .merge(work.merge(docs::page()).layer(shed))
         .merge(reserved)
         .fallback(|| async { StatusCode::NOT_FOUND })
-        .layer(around_all)
-        .with_state(api)
+        .layer(around_all);
+    Ok(routes.with_state(api))
 }
 
 /// Counts a request and says how it ended.

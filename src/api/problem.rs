@@ -5,11 +5,14 @@
 //! of the frame (no such route, wrong method, a panic, shed load) into problems
 //! too. `detail` is for the caller and never holds a vendor's text or a secret.
 
+use std::time::Duration;
+
 use axum::extract::{OriginalUri, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,7 +21,7 @@ use super::response::ItemBody;
 use super::words::OutcomeWord;
 use crate::dispatch::ReadError;
 use crate::dispatch::submit::SubmitError;
-use crate::journal;
+use crate::journal::{self, CapReached};
 use crate::types::outcome::Reason;
 
 /// The media type of problems.
@@ -30,6 +33,8 @@ pub const CODES: &[(&str, u16, &str, bool)] = &[
     ("idempotency_key_required", 400, "A delete needs an Idempotency-Key here", false),
     ("unauthenticated", 401, "No valid credentials", false),
     ("scope", 403, "The key does not allow this", false),
+    ("cap_exceeded", 403, "More items than this caller may have in one deletion", false),
+    ("own_request", 403, "Who asked for it cannot approve or reject it", false),
     ("forbidden", 403, "The vendor does not allow this account to delete it", false),
     ("not_found", 404, "There is no such thing", false),
     ("absent", 404, "The asset was not found in this account", false),
@@ -37,18 +42,23 @@ pub const CODES: &[(&str, u16, &str, bool)] = &[
     ("not_acceptable", 406, "The answer cannot be given in an accepted form", false),
     ("body_too_slow", 408, "The body came too slowly", true),
     ("busy", 409, "The vendor's status forbids it now", true),
+    ("too_many_holds", 409, "There are too many holds", false),
     ("wrong_state", 409, "The state does not allow this", false),
     ("canceled", 409, "It was canceled before it was sent", false),
     ("idempotency_key_busy", 409, "A request with this key is still being received", true),
+    ("digest_mismatch", 412, "The digest is not the deletion's", false),
     ("too_large", 413, "The request is too large", false),
     ("unsupported_media_type", 415, "The body's type is not supported", false),
     ("invalid", 422, "Some fields are invalid", false),
     ("unsupported", 422, "The account's provider cannot do this", false),
     ("idempotency_key_reused", 422, "The key was used for another request", false),
     ("not_served", 422, "This part of the contract is not served yet", false),
+    ("held", 423, "The asset is under a hold", false),
     ("protected", 423, "The asset is protected", false),
+    ("daily_cap_exceeded", 429, "This caller's items of the day are used up", true),
     ("queue_full", 429, "Too many items wait for this account", true),
     ("too_many_streams", 429, "This caller has too many streams open", true),
+    ("too_many_bad_keys", 429, "Too many bad keys came from this address", true),
     ("internal", 500, "Something went wrong here", true),
     ("vendor_failed", 502, "The vendor failed", true),
     ("blocked", 503, "The account is blocked", true),
@@ -74,6 +84,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     retry_after_s: Option<u64>,
+    cap: Option<CapBody>,
     item: Option<Box<ItemBody>>,
 }
 
@@ -84,6 +95,18 @@ pub struct FieldError {
     pub pointer: String,
     /// What is wrong with it, and the fix.
     pub detail: String,
+}
+
+/// A caller's cap that is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Cap)]
+pub struct CapBody {
+    /// The setting: `max_items` (in one deletion) or `max_items_per_day` (UTC).
+    pub name: &'static str,
+    /// Its value.
+    pub limit: u64,
+    /// What is left of it.
+    pub left: u64,
 }
 
 /// An error, as RFC 9457 problem details.
@@ -112,6 +135,10 @@ pub struct ProblemBody {
     /// The fields at fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// The caller's cap, where one is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cap: Option<CapBody>,
     /// The item, where one was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -123,7 +150,7 @@ impl Problem {
     #[must_use]
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
         debug_assert!(CODES.iter().any(|(known, ..)| *known == code), "{code} is not a problem of ours");
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, item: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, cap: None, item: None }
     }
 
     /// 400.
@@ -177,6 +204,7 @@ impl Problem {
         let reason = item.error.as_ref().map(|error| error.code);
         let code = match reason {
             None if item.outcome == Some(OutcomeWord::Canceled) => "canceled",
+            Some(Reason::Held) => "held",
             Some(Reason::Protected) => "protected",
             Some(Reason::Forbidden) => "forbidden",
             Some(Reason::Unsupported) => "unsupported",
@@ -191,6 +219,18 @@ impl Problem {
         Self { item: Some(Box::new(item)), ..Self::new(code, detail) }
     }
 
+    /// A caller's items of the day are used up.
+    #[must_use]
+    pub fn of_day(cap: &CapReached, now: Timestamp) -> Self {
+        let CapReached { limit, left, resets_at } = *cap;
+        let detail = format!(
+            "{left} of {limit} items are left for this caller until {resets_at}; nothing was accepted"
+        );
+        let wait = Duration::try_from(resets_at - now).unwrap_or_default();
+        let told = Self::new("daily_cap_exceeded", detail).retry_after(wait.as_secs().saturating_add(1));
+        Self { cap: Some(CapBody { name: "max_items_per_day", limit, left }), ..told }
+    }
+
     fn listed(&self) -> (u16, &'static str, bool) {
         CODES
             .iter()
@@ -198,6 +238,12 @@ impl Problem {
             .map_or((500, "Something went wrong here", true), |(_, status, title, retriable)| {
                 (*status, title, *retriable)
             })
+    }
+
+    /// Its stable word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
     }
 
     /// Its HTTP status.
@@ -242,6 +288,20 @@ impl From<SubmitError> for Problem {
                 Problem::new("queue_full", format!("{detail}; nothing was accepted"))
                     .retry_after(retry_after_s)
             }
+            SubmitError::TooManyItems { limit } => {
+                let cap = CapBody { name: "max_items", limit, left: limit };
+                let told = Problem::new("cap_exceeded", format!("{detail}; nothing was accepted"));
+                Self { cap: Some(cap), ..told }
+            }
+            SubmitError::DailyCap { cap, now } => Problem::of_day(&cap, now),
+            SubmitError::ReasonMissing(account) => Problem::invalid(vec![FieldError {
+                pointer: "#/reason".to_owned(),
+                detail: format!("is missing: account {account} asks for one"),
+            }]),
+            SubmitError::NoQuarantine(why) => Problem::invalid(vec![FieldError {
+                pointer: "#/quarantine".to_owned(),
+                detail: why.to_owned(),
+            }]),
             SubmitError::KeyReused => Problem::new("idempotency_key_reused", detail),
             SubmitError::KeyBusy => Problem::new("idempotency_key_busy", detail).retry_after(KEY_BUSY_S),
             SubmitError::Stopping => Problem::new("not_ready", detail).retry_after(5),
@@ -291,7 +351,8 @@ impl From<ReadError> for Problem {
                 Reason::Forbidden => Problem::new("forbidden", error.message),
                 Reason::Busy => Problem::new("busy", error.message),
                 Reason::Unsupported => Problem::new("unsupported", error.message),
-                Reason::Protected
+                Reason::Held
+                | Reason::Protected
                 | Reason::Invalid
                 | Reason::Throttled
                 | Reason::Unavailable
@@ -329,6 +390,7 @@ pub async fn render(uri: OriginalUri, request: Request, next: Next) -> Response 
         retriable: problem.item.as_ref().and_then(|item| item.retriable).unwrap_or(listed_retriable),
         request_id: id,
         errors: problem.errors,
+        cap: problem.cap,
         item: problem.item.map(|item| *item),
     };
     let mut rendered = (

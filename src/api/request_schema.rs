@@ -30,6 +30,21 @@ pub struct NewDeletionBody {
     /// Whether "not found" is ok.
     #[schema(nullable = false)]
     pub if_absent: Option<IfAbsentWord>,
+    /// Only a plan: every check is made, nothing is sent; `start` makes it real.
+    #[schema(nullable = false)]
+    pub dry_run: Option<bool>,
+    /// With `dry_run`: look up at the vendor what stands there.
+    #[schema(nullable = false)]
+    pub check: Option<bool>,
+    /// Nothing is sent before so long is over: at most 30d.
+    #[schema(pattern = "^[0-9]+(ms|s|m|h|d)$", nullable = false, example = "24h")]
+    pub delay: Option<String>,
+    /// Block playback while it waits (Tencent); a cancel lifts the block.
+    #[schema(nullable = false)]
+    pub quarantine: Option<bool>,
+    /// Not served yet: only `false`.
+    #[schema(nullable = false)]
+    pub purge_cdn: Option<bool>,
     /// What is to go, in the order of the answer.
     #[schema(min_items = 1, max_items = 1000)]
     pub targets: Vec<NewTarget>,
@@ -43,6 +58,42 @@ pub struct VerbBody {
     /// Why; kept with what is done.
     #[schema(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
     pub reason: Option<String>,
+}
+
+/// What lets a deletion go on, or does not.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = GoAhead)]
+pub struct GoAheadBody {
+    /// The deletion's digest, as the caller has seen it; another one is 412.
+    #[schema(min_length = 64, max_length = 64, pattern = "^[0-9A-Fa-f]{64}$", nullable = false)]
+    pub digest: Option<String>,
+    /// Why; kept with what is done.
+    #[schema(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
+    pub reason: Option<String>,
+}
+
+/// The same where what was seen must be told.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Approval)]
+pub struct ApprovalBody {
+    /// The deletion's digest, as the approver has seen it; another one is 412.
+    #[schema(min_length = 64, max_length = 64, pattern = "^[0-9A-Fa-f]{64}$")]
+    pub digest: String,
+    /// Why; kept with what is done.
+    #[schema(max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", nullable = false)]
+    pub reason: Option<String>,
+}
+
+/// Why a hold is put.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewHold)]
+pub struct NewHoldBody {
+    /// Why; shown to callers who may read holds.
+    #[schema(min_length = 1, max_length = 1000, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    pub reason: String,
 }
 
 /// What an operator decides about an `unknown` item.

@@ -13,7 +13,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use super::Api;
-use super::response::ItemBody;
+use super::answer::view;
+use super::auth::Who;
+use super::response::{ItemBody, View};
 use super::seats::Seat;
 use super::words::OutcomeWord;
 use crate::journal::{self, DeletionRow, ItemFilter, ItemRow};
@@ -67,8 +69,8 @@ impl Shape {
         }
     }
 
-    fn write(self, row: &ItemRow, into: &mut Vec<u8>) {
-        let item = ItemBody::from(row);
+    fn write(self, row: &ItemRow, view: View<'_>, into: &mut Vec<u8>) {
+        let item = ItemBody::new(row, view);
         match self {
             Shape::Ndjson => write_json(&item, into),
             Shape::Csv => write_csv(&item, into),
@@ -77,9 +79,17 @@ impl Shape {
 }
 
 /// All items of a deletion that a filter lets through.
-pub(super) fn items(api: &Api, row: &DeletionRow, filter: ItemFilter, shape: Shape, seat: Seat) -> Response {
+pub(super) fn items(
+    api: &Api,
+    who: Who,
+    row: &DeletionRow,
+    filter: ItemFilter,
+    shape: Shape,
+    seat: Seat,
+) -> Response {
     let rows = Rows {
         api: api.clone(),
+        who,
         deletion: row.seq,
         filter,
         shape,
@@ -101,6 +111,7 @@ pub(super) fn items(api: &Api, row: &DeletionRow, filter: ItemFilter, shape: Sha
 /// A place in the items of a deletion.
 struct Rows {
     api: Api,
+    who: Who,
     deletion: DeletionSeq,
     filter: ItemFilter,
     shape: Shape,
@@ -125,7 +136,8 @@ impl Rows {
         if !std::mem::replace(&mut self.is_begun, true) && self.shape == Shape::Csv {
             chunk.extend_from_slice(CSV_HEAD.as_bytes());
         }
-        let written = self.page.write(&rows, &mut chunk, |row, into| self.shape.write(row, into));
+        let view = view(&self.api, &self.who);
+        let written = self.page.write(&rows, &mut chunk, |row, into| self.shape.write(row, view, into));
         self.is_over = written == rows.len() && rows.len() < asked;
         if let Some(last) = rows.iter().take(written).next_back() {
             self.filter.from = last.key.index + 1;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::types::deletion::ItemState;
 use crate::types::lifecycle::DeletionState;
-use crate::types::outcome::Outcome;
+use crate::types::outcome::{LaneReason, Outcome};
 
 /// A kind of target.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -78,9 +78,14 @@ pub enum OutcomeWord {
     Unknown,
     /// Never sent.
     Canceled,
+    /// Of a plan: it would be sent.
+    Planned,
 }
 
 impl OutcomeWord {
+    /// The outcome of a plan's items, which no item in the journal has.
+    pub const PLANNED: &'static str = "planned";
+
     /// The word of the contract.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -92,6 +97,7 @@ impl OutcomeWord {
             Self::Failed => Outcome::Failed.as_str(),
             Self::Unknown => Outcome::Unknown.as_str(),
             Self::Canceled => Outcome::Canceled.as_str(),
+            Self::Planned => Self::PLANNED,
         }
     }
 }
@@ -146,6 +152,16 @@ pub enum DeletionStateWord {
     Finished,
     /// Nothing more of it is sent; what was sent ends by itself.
     Canceled,
+    /// A dry run: nothing of it is sent unless it is started.
+    Planned,
+    /// Nothing of it is sent until another caller approves.
+    AwaitingApproval,
+    /// An approver said no.
+    Rejected,
+    /// Nobody started or approved it in time.
+    Expired,
+    /// Nothing of it is sent until its delay is over.
+    Scheduled,
 }
 
 impl From<DeletionState> for DeletionStateWord {
@@ -156,6 +172,11 @@ impl From<DeletionState> for DeletionStateWord {
             DeletionState::Paused => Self::Paused,
             DeletionState::Finished => Self::Finished,
             DeletionState::Canceled => Self::Canceled,
+            DeletionState::Planned => Self::Planned,
+            DeletionState::AwaitingApproval => Self::AwaitingApproval,
+            DeletionState::Rejected => Self::Rejected,
+            DeletionState::Expired => Self::Expired,
+            DeletionState::Scheduled => Self::Scheduled,
         }
     }
 }
@@ -180,6 +201,8 @@ pub enum PauseCodeWord {
 #[serde(rename_all = "snake_case")]
 #[schema(as = Reason)]
 pub enum ReasonWord {
+    /// A hold protects the asset.
+    Held,
     /// The source is still needed for playback; `force` deletes it all the same.
     Protected,
     /// No right to delete it.
@@ -248,6 +271,18 @@ pub enum LaneStateWord {
     Ok,
     /// Blocked, with a reason; items wait.
     Blocked,
+    /// A stop switch is on; items wait.
+    Stopped,
+}
+
+impl From<Option<LaneReason>> for LaneStateWord {
+    fn from(blocked: Option<LaneReason>) -> Self {
+        match blocked {
+            None => Self::Ok,
+            Some(LaneReason::Stopped) => Self::Stopped,
+            Some(_) => Self::Blocked,
+        }
+    }
 }
 
 /// Why nothing is sent.
@@ -269,4 +304,101 @@ pub enum LaneReasonWord {
     ClockSkew,
     /// Several different items in a row were forbidden.
     Forbidden,
+    /// An operator has set a stop switch.
+    Stopped,
+}
+
+/// What goes with a target when it is deleted, or stops working.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = GoesWith)]
+pub enum GoesWithWord {
+    /// The uploaded source.
+    Source,
+    /// Every rendition, of all families.
+    Renditions,
+    /// Cover pictures: all with the whole asset, otherwise those that came with what goes.
+    Covers,
+    /// Snapshots, sprites and thumbnails.
+    Snapshots,
+    /// Animated images.
+    AnimatedImages,
+    /// Subtitles.
+    Subtitles,
+    /// Marks of key frames.
+    KeyFrameMarks,
+    /// Parts of an upload that was not completed.
+    UploadParts,
+    /// Whatever else the vendor derived from it.
+    Derived,
+    /// Playback of the asset.
+    Playback,
+    /// Playback of the renditions that go; others may still play.
+    RenditionPlayback,
+    /// Playback of an asset that was never transcoded: its source is what plays.
+    UntranscodedPlayback,
+    /// Transcoding and other processing of the asset from then on.
+    Processing,
+}
+
+/// What became of the playback of an item that waits.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Quarantine)]
+pub enum QuarantineWord {
+    /// We have blocked it.
+    Blocked,
+    /// It was blocked before: that is not lifted.
+    BlockedBefore,
+    /// We have lifted our block.
+    Lifted,
+    /// It could not be blocked.
+    NotBlocked,
+    /// Our block could not be lifted.
+    NotLifted,
+}
+
+/// What an audit record tells.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AuditAction)]
+pub enum ActionWord {
+    /// A deletion was accepted.
+    Requested,
+    /// A plan was made.
+    Planned,
+    /// A plan was made real.
+    Started,
+    /// An approver let a deletion go on.
+    Approved,
+    /// An approver did not.
+    Rejected,
+    /// A plan or a request for approval ran out.
+    Expired,
+    /// A delay was over.
+    Released,
+    /// A request was refused: no or bad credentials, a missing right, a cap.
+    Refused,
+    /// A vendor call went out.
+    Sent,
+    /// The vendor answered it.
+    Answered,
+    /// A deletion was paused.
+    Paused,
+    /// It goes on.
+    Resumed,
+    /// It was canceled.
+    Canceled,
+    /// Items were opened again.
+    Retried,
+    /// An operator decided an unknown item.
+    Settled,
+    /// A hold was put.
+    Held,
+    /// A hold was lifted.
+    Lifted,
+    /// A stop switch was set.
+    Stopped,
+    /// A stop switch was lifted.
+    Restarted,
 }

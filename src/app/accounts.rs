@@ -11,6 +11,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use sha2::{Digest as _, Sha256};
 
+use crate::guard::policy::Policy;
 use crate::providers::Provider;
 use crate::providers::setup::BadSetup;
 use crate::settings::{AccountSettings, Fault, Faults, LimitSettings, account_setup};
@@ -34,6 +35,8 @@ pub struct Account {
     pub quota_group: String,
     /// The limits of every operation.
     pub limits: Vec<LimitSettings>,
+    /// What must happen before anything is sent.
+    pub policy: Policy,
 }
 
 /// Makes the client of every account, or says everything that is in the way.
@@ -60,7 +63,8 @@ async fn set_up_one(settings: &AccountSettings, clock: &Arc<dyn Clock>) -> Resul
         None => default_group(settings.provider.name, &key_id, &endpoint),
     };
     let provider = (settings.provider.build)(setup).map_err(fault)?;
-    Ok(Account { name: name.clone(), provider, endpoint, quota_group, limits: settings.limits.clone() })
+    let (limits, policy) = (settings.limits.clone(), settings.policy.clone());
+    Ok(Account { name: name.clone(), provider, endpoint, quota_group, limits, policy })
 }
 
 /// Same provider, key id and endpoint; as a digest, since it is shown in places

@@ -6,6 +6,9 @@
 /// From settings to the providers' clients.
 pub mod accounts;
 
+/// The keys of issuers.
+pub mod issuers;
+
 /// The accept loop.
 pub mod accept;
 

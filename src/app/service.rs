@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use tokio::sync::Semaphore;
@@ -16,10 +16,12 @@ use tokio_util::task::TaskTracker;
 
 use super::accept;
 use super::accounts;
+use super::issuers;
 use super::shutdown::Shutdown;
 use crate::api;
 use crate::dispatch::retry::Policy;
 use crate::dispatch::{AccountConfig, Dispatch, Parts};
+use crate::guard::bad_keys::BadKeys;
 use crate::journal::Journal;
 use crate::journal::sqlite::{Moved, SqliteJournal};
 use crate::settings::{Settings, StoreSettings};
@@ -52,6 +54,7 @@ impl Service {
         let tasks = TaskTracker::new();
         // Providers sign with the true time; everything that is stored keeps to a steady one.
         let configs = configure(settings, &clock).await?;
+        let issuers = issuers::start(&settings.issuers, &clock, &tasks, &shutdown.closing).await?;
         let clock = SteadyClock::over(clock);
         let journal = open_journal(&settings.store, &clock, &metrics).await?;
         let dispatch = Dispatch::new(
@@ -83,6 +86,8 @@ impl Service {
         let app = api::router(api::Parts {
             dispatch: dispatch.clone(),
             callers: Arc::new(callers),
+            issuers,
+            bad_keys: Mutex::new(BadKeys::new(settings.server.max_bad_keys)),
             metrics: metrics.clone(),
             clock: Arc::clone(&clock),
             body_limits: api::body::BodyLimits {
@@ -108,7 +113,7 @@ impl Service {
             max_requests_in_flight: settings.server.max_requests_in_flight,
             public_docs: settings.server.public_docs,
             draining: shutdown.asked.clone(),
-        });
+        })?;
         let door = {
             let (server, metrics, tasks, shutdown) =
                 (settings.server.clone(), metrics.clone(), tasks.clone(), shutdown.clone());
@@ -161,6 +166,7 @@ async fn configure(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Resul
     Ok(accounts
         .into_iter()
         .map(|account| AccountConfig {
+            policy: account.policy.clone(),
             region: region(account.name.clone()),
             rates: account.limits.iter().map(|l| (l.operation.name, l.rate())).collect::<BTreeMap<_, _>>(),
             id: account.name,

@@ -10,13 +10,15 @@ use super::budget::Budget;
 use super::gate::Gate;
 use super::lane::Lane;
 use super::quota::BucketView;
-use super::{Dispatch, Shared};
+use super::{AccountConfig, Dispatch, Shared};
+use crate::guard::policy::Policy;
 use crate::journal::{Change, Next};
 use crate::providers::Provider;
 use crate::types::deletion::LaneId;
+use crate::types::effects::GoesWith;
 use crate::types::metrics::LaneLabels;
 use crate::types::outcome::LaneReason;
-use crate::types::target::{AccountId, Kind};
+use crate::types::target::{AccountId, Kind, Target};
 
 /// An account at work.
 #[derive(Debug)]
@@ -25,12 +27,23 @@ pub struct Account {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) region: Option<String>,
     pub(super) gate: Gate,
+    /// Closed while a stop switch is on, its own or that of all.
+    pub(super) stop: Gate,
+    pub(super) policy: Policy,
     budget: Mutex<Budget>,
 }
 
 impl Account {
-    pub(super) fn new(id: AccountId, provider: Arc<dyn Provider>, region: Option<String>) -> Self {
-        Self { id, provider, region, gate: Gate::default(), budget: Mutex::default() }
+    pub(super) fn new(config: &AccountConfig) -> Self {
+        Self {
+            id: config.id.clone(),
+            provider: Arc::clone(&config.provider),
+            region: config.region.clone(),
+            gate: Gate::default(),
+            stop: Gate::default(),
+            policy: config.policy.clone(),
+            budget: Mutex::default(),
+        }
     }
 
     pub(super) fn is_overdrawn(&self) -> bool {
@@ -121,6 +134,13 @@ impl Dispatch {
         self.shared.blocked(self.shared.accounts.get(id)?)
     }
 
+    /// What goes with a target when it is deleted, as its vendor's pages say.
+    #[must_use]
+    pub fn effects(&self, target: &Target) -> Vec<GoesWith> {
+        let account = self.shared.accounts.get(&target.account);
+        account.map(|account| account.provider.effects(target)).unwrap_or_default()
+    }
+
     /// Probes a blocked account now and opens it if the probe goes through.
     pub async fn unblock(&self, id: &AccountId) -> Option<AccountView> {
         let account = self.shared.accounts.get(id)?;
@@ -135,7 +155,12 @@ impl Shared {
     /// The account's own reason before those of its lanes.
     pub(super) fn blocked(&self, account: &Account) -> Option<LaneReason> {
         let of_lanes = || self.lanes_of(account).find_map(|lane| lane.gate.blocked());
-        account.gate.blocked().or_else(of_lanes).map(|blocked| blocked.reason)
+        account
+            .stop
+            .blocked()
+            .or_else(|| account.gate.blocked())
+            .or_else(of_lanes)
+            .map(|blocked| blocked.reason)
     }
 
     /// Closes a gate and says so once. Who closes it wakes those who wait behind it, but only after

@@ -18,6 +18,7 @@ use tower::{Service, ServiceExt};
 
 use super::Shared;
 use super::batch::{self, Load};
+use super::holds;
 use super::lane::{LEASE, Lane};
 use super::quota::{Quota, VendorClient};
 use super::record;
@@ -46,12 +47,13 @@ pub(super) struct Outlet {
 pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet, items: Vec<Claimed>) {
     let Outlet { mut client, place, leased_at } = outlet;
     let (loads, mut changes) = prepare(&lane, items.clone());
-    let (loads, overdue) = hold_back(&shared, &lane, loads);
-    changes.extend(overdue);
     client.forget_old_permit(shared.clock.uptime());
     if !loads.is_empty() {
         let Ok(_) = client.ready().await;
     }
+    // After the last wait: what is decided here is what goes out.
+    let (loads, held_back) = hold_back(&shared, &lane, loads);
+    changes.extend(held_back);
     let started_at = shared.clock.now();
     // It may still have to wait until the vendor's second has room.
     let is_late = shared.clock.uptime() + window::SPAN + CALL_TIMEOUT > leased_at + LEASE;
@@ -132,7 +134,9 @@ pub(super) fn by_lane(items: Vec<Claimed>) -> BTreeMap<LaneId, Vec<Claimed>> {
 pub(super) async fn take_back(shared: &Arc<Shared>, lane: &Arc<Lane>, items: Vec<Claimed>) {
     let (loads, mut changes) = prepare(lane, items.clone());
     let (class, verdict) = match lane.operation.effect {
-        Effect::Delete => (AttemptClass::Ambiguous, Verdict::Doubtful { unanswered: true }),
+        Effect::Delete | Effect::Block | Effect::Lift => {
+            (AttemptClass::Ambiguous, Verdict::Doubtful { unanswered: true })
+        }
         Effect::Read => (AttemptClass::NotSent, Verdict::Again(Again::NotSent)),
     };
     let verdicts = loads.iter().map(|_| verdict.clone()).collect();
@@ -190,22 +194,31 @@ fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
     (loads, changes)
 }
 
-/// Of the loads those that may still go out; the others have waited too long and take another way.
+/// Of the loads those that may still go out. The others have waited too long and take another
+/// way, are under a hold, or wait until a stop switch is lifted.
 fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> (Vec<Load>, Vec<Change>) {
-    let (now, provider) = (shared.clock.now(), lane.account.provider.as_ref());
-    let (mut fresh, mut overdue) = (Vec::with_capacity(loads.len()), Vec::new());
+    let (now, provider, holds) = (shared.clock.now(), lane.account.provider.as_ref(), shared.holds());
+    let is_stopped = lane.account.stop.blocked().is_some();
+    let (mut fresh, mut held_back) = (Vec::with_capacity(loads.len()), Vec::new());
     for mut load in loads {
-        match retry::overdue(&mut load, provider, now) {
-            None => fresh.push(load),
-            Some(next) => overdue.push(Change {
-                key: load.claimed.key,
-                generation: load.claimed.generation,
-                progress: Some(load.progress),
-                next,
-            }),
-        }
+        // A read that settles what was sent before does no harm.
+        let settles = load.claimed.step.phase == Phase::Settle;
+        let hold = if settles { None } else { holds.on(&load.claimed.target, load.progress.asset.as_ref()) };
+        let (progress, next) = if let Some(hold) = hold {
+            let (progress, next) = holds::stopped_by(hold, &load);
+            (Some(progress), next)
+        } else if is_stopped {
+            (None, Next::Again { step: load.claimed.step.clone(), due_at: now, counts: false })
+        } else if let Some(next) = retry::overdue(&mut load, provider, now) {
+            (Some(load.progress), next)
+        } else {
+            fresh.push(load);
+            continue;
+        };
+        let Claimed { key, generation, .. } = load.claimed;
+        held_back.push(Change { key, generation, progress, next });
     }
-    (fresh, overdue)
+    (fresh, held_back)
 }
 
 /// Says in the log and the metrics what a call did.
@@ -257,7 +270,7 @@ fn judge(
         // A provider must answer for every item; one that does not has told us nothing.
         tracing::error!(lane = %lane.id, entries, verdicts = verdicts.len(), "a call did not answer for all its items");
         let unknown = match lane.operation.effect {
-            Effect::Delete => Verdict::Doubtful { unanswered: false },
+            Effect::Delete | Effect::Block | Effect::Lift => Verdict::Doubtful { unanswered: false },
             Effect::Read => Verdict::Again(Again::Unavailable),
         };
         verdicts = vec![unknown; entries];
@@ -302,7 +315,7 @@ fn weigh(shared: &Shared, lane: &Lane, loads: &[Load], verdicts: &[Verdict]) {
                     shared.block(&lane.gate, &lane.id, LaneReason::Forbidden);
                 }
             }
-            Verdict::Deleted | Verdict::Absent | Verdict::Facts(_) => lane.gate.succeeded(),
+            Verdict::Deleted | Verdict::Done | Verdict::Absent | Verdict::Facts(_) => lane.gate.succeeded(),
             Verdict::NotOk { .. } | Verdict::Unclear | Verdict::Doubtful { .. } | Verdict::Again(_) => {}
         }
     }

@@ -78,6 +78,10 @@ async fn step(shared: &Arc<Shared>, seq: DeletionSeq) -> Result<bool, journal::E
     let chores = shared.journal.chores().await?;
     match chores.into_iter().find(|chore| chore.seq == seq) {
         None => Ok(false),
+        Some(Chore {
+            kind: ChoreKind::Check { .. } | ChoreKind::Quarantine { .. } | ChoreKind::Lift { .. },
+            ..
+        }) => Ok(false),
         Some(Chore { kind: ChoreKind::Cancel, .. }) => cancel_step(shared, seq).await,
         Some(Chore { kind: ChoreKind::Retry { from, by, reason }, id, .. }) => {
             let turned = retry_step(shared, &id, seq, Asker { by, reason }, from).await?;

@@ -10,7 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Dispatch;
 use crate::journal::{self, DeletionRow};
+use crate::providers::Effect;
 use crate::types::lifecycle::DeletionState;
+
+/// Items that share a call, at most, at any vendor: where the delete's own number is not known yet.
+const MOST_SHARED: u64 = 20;
 
 /// When a deletion should end.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -67,6 +71,42 @@ impl Dispatch {
             .ok()
             .and_then(|left| self.shared.clock.now().checked_add(left).ok());
         Ok(Forecast { finishes_at, items_per_second: Some(per_second) })
+    }
+}
+
+/// What a plan would take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outlay {
+    /// Vendor calls, at least.
+    pub calls: u64,
+    /// How long they take at the present rates with nobody else at work.
+    pub time: Option<Duration>,
+}
+
+impl Dispatch {
+    /// What a plan would take if it were started; `None` if it is no plan.
+    pub async fn outlay(&self, deletion: &DeletionRow) -> Result<Option<Outlay>, journal::Error> {
+        if deletion.state != DeletionState::Planned {
+            return Ok(None);
+        }
+        let shares = self.shared.journal.shares(deletion.seq).await?;
+        let (mut calls, mut lanes) = (0_u64, Vec::with_capacity(shares.len()));
+        for share in &shares {
+            let Some(lane) = self.shared.lanes.get(&share.lane) else { continue };
+            let most = u64::try_from(lane.operation.items_per_call).unwrap_or(1).max(1);
+            // What must be read first is sent after that.
+            let again = if lane.operation.effect == Effect::Read { share.waiting } else { 0 };
+            calls = calls
+                .saturating_add(share.waiting.div_ceil(most))
+                .saturating_add(again.div_ceil(MOST_SHARED));
+            lanes.push(Ahead {
+                waiting: share.waiting,
+                per_second: lane.items_per_second(),
+                blocked: lane.blocked().is_some(),
+            });
+        }
+        let time = predict(deletion.counts.open(), &lanes, None).map(|(time, _)| time);
+        Ok(Some(Outlay { calls, time }))
     }
 }
 

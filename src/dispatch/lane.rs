@@ -99,9 +99,9 @@ impl Lane {
             .service(VendorClient(Arc::clone(&self.account.provider)))
     }
 
-    /// Why nothing is sent, if so: the account's reason before the lane's own.
+    /// Why nothing is sent, if so: a stop switch before the account's reason, and that before the lane's own.
     pub fn blocked(&self) -> Option<Blocked> {
-        self.account.gate.blocked().or_else(|| self.gate.blocked())
+        self.account.stop.blocked().or_else(|| self.account.gate.blocked()).or_else(|| self.gate.blocked())
     }
 
     /// Items that wait, due or not.
@@ -277,6 +277,7 @@ async fn first(under_way: &mut VecDeque<JoinHandle<Turn>>) -> Turn {
 /// Waits until the lane is open and a place and a permit are there.
 async fn ready(shared: &Shared, lane: &Lane) -> Outlet {
     loop {
+        lane.account.stop.opened().await;
         lane.account.gate.opened().await;
         lane.gate.opened().await;
         // The semaphore is never closed, so there is always a place in the end.

@@ -16,10 +16,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -47,8 +47,14 @@ mod chores;
 /// What a deletion asks for, in one number.
 pub mod digest;
 
+/// What goes on, or ends, by its time.
+mod deadlines;
+
 /// Whether a deletion goes wrong in bulk.
 pub mod health;
+
+/// What must not be deleted.
+pub mod holds;
 
 /// The loop that sends.
 pub mod lane;
@@ -67,6 +73,9 @@ mod record;
 
 /// What a read before a delete proves.
 pub mod resolve;
+
+/// Requests that were refused.
+pub mod refusals;
 
 /// What follows from a verdict.
 pub mod retry;
@@ -89,6 +98,9 @@ pub mod verbs;
 /// When a deletion ends.
 pub mod forecast;
 
+/// Stop switches.
+pub mod stops;
+
 /// The timer loop.
 mod sweep;
 
@@ -109,14 +121,17 @@ use quota::{LocalPermits, Permits};
 use retry::Policy;
 use wake::{Wakes, Watch};
 
+use crate::guard::holds::Holds;
+use crate::guard::policy;
 use crate::journal::{self, Journal, Rescue};
 use crate::providers::{self, Provider, Refusal};
 use crate::types::chance::Chance;
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, DeletionSeq, LaneId};
+use crate::types::hold::Stop;
 use crate::types::metrics::Metrics;
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
-use crate::types::target::{AccountId, OperationName};
+use crate::types::target::{AccountId, OperationName, Target};
 
 /// An account to serve.
 #[derive(Debug)]
@@ -131,6 +146,8 @@ pub struct AccountConfig {
     pub quota_group: String,
     /// What each operation may cost; the default where nothing is said.
     pub rates: BTreeMap<&'static str, Rate>,
+    /// What must happen before anything is sent.
+    pub policy: policy::Policy,
 }
 
 /// What dispatch needs to work.
@@ -180,6 +197,16 @@ pub(crate) struct Shared {
     /// Writes that move items into or out of lanes: begun, and counted by the lanes too.
     moves_begun: AtomicU64,
     moves_counted: AtomicU64,
+    /// What must not be deleted, as the journal had it at the look with this number.
+    holds: RwLock<(u64, Arc<Holds>)>,
+    /// The stop switches that are on, likewise.
+    stops: Mutex<(u64, Vec<Stop>)>,
+    /// Looks at holds and stop switches: a later one never gives way to an earlier one.
+    looks: AtomicU64,
+    /// Requests that were refused, for the audit.
+    refusals: Mutex<refusals::Refusals>,
+    /// A deletion has got a deadline.
+    deadline_set: Notify,
     /// Deletions whose chores are being worked off.
     at_work: Mutex<chores::AtWork>,
     healthy: watch::Sender<bool>,
@@ -200,8 +227,7 @@ impl Dispatch {
         let mut buckets: HashMap<(String, &'static str), Arc<dyn Permits>> = HashMap::new();
         let (mut accounts, mut lanes) = (BTreeMap::new(), BTreeMap::new());
         for config in configs {
-            let account =
-                Arc::new(Account::new(config.id.clone(), Arc::clone(&config.provider), config.region));
+            let account = Arc::new(Account::new(&config));
             for operation in config.provider.operations() {
                 let rate = config.rates.get(operation.name).copied().unwrap_or_default();
                 let permits = buckets
@@ -232,6 +258,11 @@ impl Dispatch {
             pausing: Mutex::default(),
             moves_begun: AtomicU64::new(0),
             moves_counted: AtomicU64::new(0),
+            holds: RwLock::default(),
+            stops: Mutex::default(),
+            looks: AtomicU64::new(0),
+            refusals: Mutex::default(),
+            deadline_set: Notify::new(),
             at_work: Mutex::default(),
             healthy: watch::Sender::new(true),
             unrecorded: Arc::new(()),
@@ -241,6 +272,9 @@ impl Dispatch {
 
     /// Takes back what a dead process left, then starts the loops.
     pub async fn start(&self) -> Result<(), journal::Error> {
+        // Before anything can go out.
+        holds::load(&self.shared).await?;
+        stops::load(&self.shared).await?;
         // One process uses the journal: whoever was uploading is gone.
         let unsealed = self.shared.journal.discard_unsealed(self.shared.clock.now()).await?;
         let taken_back = sweep::take_back(&self.shared, Rescue::All).await?;
@@ -257,6 +291,7 @@ impl Dispatch {
         }
         chores::begin_all(&self.shared).await?;
         self.shared.tasks.spawn(sweep::run(Arc::clone(&self.shared)));
+        self.shared.tasks.spawn(deadlines::run(Arc::clone(&self.shared)));
         Ok(())
     }
 
@@ -333,6 +368,11 @@ impl Shared {
         self.lanes.range(first..).map(|(_, lane)| lane).take_while(|lane| lane.id.account == account.id)
     }
 
+    /// Whether the playback of a target can be blocked.
+    fn can_block(&self, target: &Target) -> bool {
+        self.accounts.get(&target.account).is_some_and(|account| account.provider.can_block(target))
+    }
+
     fn lane(&self, account: &AccountId, operation: &str) -> Option<&Arc<Lane>> {
         let operation = OperationName::parse(operation).ok()?;
         self.lanes.get(&LaneId { account: account.clone(), operation })
@@ -390,6 +430,11 @@ impl Shared {
             // One look too many does no harm.
             Err(_) => self.lanes.values().for_each(|lane| lane.wake()),
         }
+    }
+
+    /// The number of a look at the journal that begins now.
+    fn look(&self) -> u64 {
+        self.looks.fetch_add(1, Ordering::SeqCst).saturating_add(1)
     }
 
     fn is_healthy(&self) -> bool {

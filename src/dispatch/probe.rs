@@ -52,18 +52,25 @@ impl Dispatch {
 impl Shared {
     /// One harmless read; if it goes through, everything of the account is open again.
     pub(super) async fn probe(&self, account: &Account) {
+        if account.stop.blocked().is_some() {
+            return;
+        }
         let call = account.provider.probe();
         let Some(lane) = self.lane(&account.id, call.operation.name) else { return };
         let probe = async {
             let mut client = lane.client();
             let Ok(_) = client.ready().await;
-            call::exchange(self, lane, &mut client, call, 1).await.0
+            if account.stop.blocked().is_some() {
+                return None;
+            }
+            Some(call::exchange(self, lane, &mut client, call, 1).await.0)
         };
         let report = tokio::select! {
             biased;
             report = probe => report,
-            () = self.clock.sleep(READ_PATIENCE) => return,
+            () = self.clock.sleep(READ_PATIENCE) => None,
         };
+        let Some(report) = report else { return };
         let works = !report.verdicts.is_empty()
             && report.verdicts.iter().all(|v| matches!(v, Verdict::Facts(_) | Verdict::Absent));
         tracing::info!(account = %account.id, works, vendor.code = report.code, "probed a blocked account");
@@ -85,6 +92,9 @@ impl Shared {
             }
             let mut client = lane.client();
             let Ok(_) = client.ready().await;
+            if let Some(stopped) = account.stop.blocked() {
+                return Err(ReadError::Blocked(stopped.reason));
+            }
             let (report, _) = call::exchange(self, lane, &mut client, call, 1).await;
             match report.verdicts.into_iter().next() {
                 Some(Verdict::Facts(more)) => facts = facts.and(*more),

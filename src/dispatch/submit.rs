@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::call::{self, Outlet};
@@ -18,11 +19,15 @@ use super::digest::Digester;
 use super::lane::{LEASE, Lane};
 use super::quota::{Quota, VendorClient};
 use super::wake::Watch;
-use super::{Dispatch, Shared, steps};
-use crate::journal::{self, NewDeletion, NewItem, Once, Start};
+use super::{Dispatch, Shared, refusals, steps};
+use crate::guard::caller::Caller;
+use crate::guard::holds::{self, Holds};
+use crate::guard::policy::{self, Tally, Wish};
+use crate::journal::{self, CapReached, NewDeletion, NewItem, Once, Start};
 use crate::providers::{Operation, Refusal};
 use crate::types::deletion::{DeletionId, DeletionSeq, IfAbsent, LaneId, Wanted};
-use crate::types::outcome::LaneReason;
+use crate::types::lifecycle::{DeletionState, Passed, Terms};
+use crate::types::outcome::{Ending, ItemError, LaneReason, Outcome, Reason};
 use crate::types::target::{AccountId, Name, Target};
 
 /// Longest `Retry-After` that a full queue answers with.
@@ -31,12 +36,14 @@ const MOST_RETRY_AFTER_S: u64 = 3_600;
 /// A request that has been checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// The caller's name.
-    pub requested_by: String,
+    /// The caller.
+    pub caller: Arc<Caller>,
     /// The caller's reason.
     pub reason: Option<String>,
     /// Whether "not found" is ok.
     pub if_absent: IfAbsent,
+    /// What is to happen before anything is sent.
+    pub wish: Wish,
     /// The targets, in input order; at least one.
     pub wanted: Vec<Wanted>,
     /// The caller waits for the outcome: behind a blocked lane that is pointless, so it is refused.
@@ -96,6 +103,26 @@ pub enum SubmitError {
     /// A request with the caller's key is still being received.
     #[error("a request with this key is still being received")]
     KeyBusy,
+    /// More items than the caller may have in one deletion.
+    #[error("at most {limit} items may be in one deletion of this caller")]
+    TooManyItems {
+        /// The cap.
+        limit: u64,
+    },
+    /// More items than are left of the caller's day.
+    #[error("{} of {} items are left for this caller today", cap.left, cap.limit)]
+    DailyCap {
+        /// The cap.
+        cap: CapReached,
+        /// When it was asked.
+        now: Timestamp,
+    },
+    /// The policy of an account asks for a reason.
+    #[error("account {0} asks for a reason")]
+    ReasonMissing(AccountId),
+    /// Playback cannot be blocked, or there is no time in which it would be.
+    #[error("playback cannot be blocked: {0}")]
+    NoQuarantine(&'static str),
     /// The service is stopping.
     #[error("the service is stopping")]
     Stopping,
@@ -124,7 +151,11 @@ impl Dispatch {
     /// leave items journaled as sending that nobody sends.
     pub async fn submit(&self, request: Request) -> Result<Accepted, SubmitError> {
         let dispatch = self.clone();
-        let accepting = self.shared.tasks.spawn(async move { dispatch.accept(request).await });
+        let accepting = self.shared.tasks.spawn(async move {
+            let caller = Arc::clone(&request.caller);
+            let accepted = dispatch.accept(request).await;
+            accepted.inspect_err(|error| tell_cap(&dispatch.shared, &caller, error))
+        });
         // No time limit: a 5xx now and a delete later would be worse than a late answer.
         accepting.await.unwrap_or_else(|_| {
             Err(SubmitError::Journal(journal::Error::Uncertain("accepting it failed half-way".to_owned())))
@@ -144,17 +175,23 @@ impl Dispatch {
         }
         // Before anything can refuse it: behind a blocked lane or a full queue, too, a repeat gets its answer.
         if let Some(once) = &request.once
-            && let Some(known) = shared.journal.known(&request.requested_by, once).await?
+            && let Some(known) = shared.journal.known(&request.caller.name, once).await?
         {
             return self.answer_to_key(known).await;
         }
-        let mut starts = plan(shared, &request.wanted)?;
-        if request.waits {
+        let mut starts = plan(shared, &request.caller, &request.wanted)?;
+        let terms = terms(shared, &request, &starts)?;
+        let runs = terms.state(Passed::Nothing) == DeletionState::Running;
+        if request.waits && runs {
             refuse_blocked(shared, &request.wanted, &starts)?;
         }
         let leased_at = shared.clock.uptime();
-        let direct = take_free_permits(shared, &request.wanted, &mut starts);
-        let places = reserve(shared, &request.wanted, &starts)?;
+        let direct =
+            if runs { take_free_permits(shared, &request.wanted, &mut starts) } else { BTreeMap::new() };
+        // What does not run yet takes nobody's place.
+        let places =
+            if runs { reserve(shared, &request.wanted, &starts)? } else { Places { held: Vec::new() } };
+        let daily_cap = request.caller.caps.max_items_per_day;
         let id = DeletionId::new();
         let watch = shared.wakes.subscribe(&id);
         let mut digest = Digester::new(request.if_absent);
@@ -162,12 +199,14 @@ impl Dispatch {
         let items = request.wanted.into_iter().zip(starts);
         let deletion = NewDeletion {
             id: id.clone(),
-            requested_by: request.requested_by,
+            requested_by: request.caller.name.clone(),
             reason: request.reason,
             if_absent: request.if_absent,
             items: items.map(|(wanted, start)| NewItem { wanted: Some(wanted), start }).collect(),
             digest: digest.finish(),
             once: request.once,
+            terms,
+            daily_cap,
         };
         let moves = shared.moves();
         let appended = shared.heard(shared.journal.append(deletion).await)?;
@@ -179,6 +218,10 @@ impl Dispatch {
         places.keep();
         drop(moves);
         send(shared, direct, leased_at, appended.claimed);
+        if !runs {
+            shared.deadline_set.notify_one();
+            super::chores::begin(shared, appended.seq);
+        }
         Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished, replayed: false })
     }
 
@@ -188,6 +231,9 @@ impl Dispatch {
             journal::Accepted::Known(id) => self.replayed(id).await,
             journal::Accepted::KeyBusy => Err(SubmitError::KeyBusy),
             // A new one is not in use; no caller comes with it.
+            journal::Accepted::CapReached(cap) => {
+                Err(SubmitError::DailyCap { cap, now: self.shared.clock.now() })
+            }
             journal::Accepted::KeyReused | journal::Accepted::New(_) => Err(SubmitError::KeyReused),
         }
     }
@@ -201,8 +247,16 @@ impl Dispatch {
     }
 }
 
+/// A cap that was reached is a decision: the audit tells of it.
+pub(super) fn tell_cap(shared: &Arc<Shared>, caller: &Caller, error: &SubmitError) {
+    if let SubmitError::TooManyItems { .. } | SubmitError::DailyCap { .. } = error {
+        refusals::refused(shared, Some(&caller.name), None, error.to_string());
+    }
+}
+
 /// How each item starts, as far as it is known before a permit is looked for. Pure but for the lookups.
-fn plan(shared: &Shared, wanted: &[Wanted]) -> Result<Vec<Start>, SubmitError> {
+fn plan(shared: &Shared, caller: &Caller, wanted: &[Wanted]) -> Result<Vec<Start>, SubmitError> {
+    let holds = shared.holds();
     let mut invalid = Vec::new();
     let mut leaders: HashMap<Target, u32> = HashMap::with_capacity(wanted.len());
     let mut last_of_asset: HashMap<(AccountId, Name), u32> = HashMap::with_capacity(wanted.len());
@@ -218,6 +272,7 @@ fn plan(shared: &Shared, wanted: &[Wanted]) -> Result<Vec<Start>, SubmitError> {
                 continue;
             }
             Err(unsupported) => Start::Ended(super::refused(provider, &unsupported)),
+            Ok(_) if let Some(refused) = forbidden(caller, &holds, target) => Start::Ended(refused),
             Ok(route) => match leaders.entry(target.identity()) {
                 Entry::Occupied(known) => Start::Follows { leader: *known.get() },
                 Entry::Vacant(new) => {
@@ -234,6 +289,54 @@ fn plan(shared: &Shared, wanted: &[Wanted]) -> Result<Vec<Start>, SubmitError> {
         starts.push(start);
     }
     if invalid.is_empty() { Ok(starts) } else { Err(SubmitError::Invalid(invalid)) }
+}
+
+/// Why a target that could be served must not be: the caller may not, or it is under a hold.
+pub(super) fn forbidden(caller: &Caller, holds: &Holds, target: &Target) -> Option<Ending> {
+    if !caller.may_delete(target.kind()) {
+        let message = format!("this caller may not delete `{}`", target.kind().as_str());
+        return Some(Ending::not_ok(Outcome::Refused, ItemError::new(Reason::Forbidden, message)));
+    }
+    holds.on(target, None).map(|hold| holds::refused(hold))
+}
+
+/// What must happen before the deletion runs, or why it cannot be so.
+fn terms(shared: &Shared, request: &Request, starts: &[Start]) -> Result<Terms, SubmitError> {
+    let mut tally = Tally::default();
+    request.wanted.iter().for_each(|one| tally.add(Some((&one.target.account, one.target.kind()))));
+    let limit = request.caller.caps.max_items;
+    if let Some(limit) = limit.filter(|limit| *limit < tally.items()) {
+        return Err(SubmitError::TooManyItems { limit });
+    }
+    let can_block = || {
+        let mut open =
+            request.wanted.iter().zip(starts).filter(|(_, start)| !matches!(start, Start::Ended(_)));
+        open.all(|(one, _)| shared.can_block(&one.target))
+    };
+    terms_of(shared, request.wish, &tally, request.reason.is_some(), can_block)
+}
+
+/// The same for a deletion whose items are counted.
+pub(super) fn terms_of(
+    shared: &Shared,
+    wish: Wish,
+    tally: &Tally,
+    has_reason: bool,
+    can_block: impl FnOnce() -> bool,
+) -> Result<Terms, SubmitError> {
+    let policy_of = |id: &AccountId| shared.accounts.get(id).map(|account| &account.policy);
+    let asks_why = |id: &&AccountId| policy_of(id).is_some_and(|policy| policy.require_reason);
+    if let Some(account) = tally.accounts().find(asks_why).filter(|_| !has_reason) {
+        return Err(SubmitError::ReasonMissing(account.clone()));
+    }
+    let terms = policy::terms(wish, tally, policy_of);
+    if terms.quarantine && terms.approval.is_none() && terms.delay.is_zero() {
+        return Err(SubmitError::NoQuarantine("the deletion would not wait: give a delay"));
+    }
+    if terms.quarantine && !can_block() {
+        return Err(SubmitError::NoQuarantine("a target stands where playback cannot be blocked"));
+    }
+    Ok(terms)
 }
 
 fn refuse_blocked(shared: &Shared, wanted: &[Wanted], starts: &[Start]) -> Result<(), SubmitError> {

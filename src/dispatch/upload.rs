@@ -13,13 +13,16 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::digest::Digester;
-use super::submit::{Accepted, SubmitError};
+use super::submit::{Accepted, SubmitError, forbidden, tell_cap, terms_of};
 use super::wake::Watch;
 use super::{Dispatch, Shared, steps};
-use crate::journal::{self, NewItem, Seal, Start};
+use crate::guard::caller::Caller;
+use crate::guard::policy::{Tally, Wish};
+use crate::journal::{self, NewItem, Seal, Sealed, Start};
 use crate::providers::Refusal;
 use crate::types::crash;
 use crate::types::deletion::{DeletionId, DeletionSeq, Digest, IfAbsent, Wanted};
+use crate::types::lifecycle::{DeletionState, Passed};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 
 /// Items in the first write of an upload, and the most in a later one. Each write is as
@@ -34,12 +37,14 @@ const DISCARD_TRIES: u32 = 5;
 /// An upload that begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewUpload {
-    /// The caller's name.
-    pub requested_by: String,
+    /// The caller.
+    pub caller: Arc<Caller>,
     /// The caller's reason.
     pub reason: Option<String>,
     /// Whether "not found" is ok.
     pub if_absent: IfAbsent,
+    /// What is to happen before anything is sent.
+    pub wish: Wish,
     /// The caller's key, and how long it is kept.
     pub key: Option<(String, Duration)>,
 }
@@ -68,6 +73,12 @@ pub struct Upload {
     runtime: Handle,
     id: DeletionId,
     seq: DeletionSeq,
+    caller: Arc<Caller>,
+    wish: Wish,
+    has_reason: bool,
+    tally: Tally,
+    /// Every target so far stands where its playback can be blocked.
+    can_block: bool,
     digest: Digester,
     /// Items that are not written yet, the first with index `staged`.
     buffer: Vec<NewItem>,
@@ -97,8 +108,8 @@ impl Dispatch {
         let id = DeletionId::new();
         let new = journal::NewUpload {
             id: id.clone(),
-            requested_by: upload.requested_by,
-            reason: upload.reason,
+            requested_by: upload.caller.name.clone(),
+            reason: upload.reason.clone(),
             if_absent: upload.if_absent,
             key: upload.key,
         };
@@ -111,6 +122,11 @@ impl Dispatch {
                 runtime: Handle::current(),
                 id,
                 seq,
+                caller: upload.caller,
+                wish: upload.wish,
+                has_reason: upload.reason.is_some(),
+                tally: Tally::default(),
+                can_block: true,
                 digest: Digester::new(upload.if_absent),
                 buffer: Vec::with_capacity(SMALLEST_CHUNK),
                 staged: 0,
@@ -130,8 +146,16 @@ impl Upload {
         if self.shared.stop.is_cancelled() {
             return Err(SubmitError::Stopping);
         }
-        self.digest.add(item.as_ref().ok().map(|wanted| &wanted.target));
-        let (item, is_valid) = plan(&self.shared, line, item);
+        let target = item.as_ref().ok().map(|wanted| &wanted.target);
+        self.digest.add(target);
+        self.tally.add(target.map(|target| (&target.account, target.kind())));
+        self.can_block &= !self.wish.quarantine || target.is_none_or(|target| self.shared.can_block(target));
+        if let Some(limit) = self.caller.caps.max_items.filter(|limit| *limit < self.tally.items()) {
+            let error = SubmitError::TooManyItems { limit };
+            tell_cap(&self.shared, &self.caller, &error);
+            return Err(error);
+        }
+        let (item, is_valid) = plan(&self.shared, &self.caller, line, item);
         self.buffer.push(item);
         // The journal refuses what is more than it can number.
         self.items = self.items.saturating_add(1);
@@ -155,7 +179,10 @@ impl Upload {
     pub async fn seal(self: Box<Self>, fingerprint: Option<Digest>) -> Result<Accepted, SubmitError> {
         let tasks = self.shared.tasks.clone();
         // A caller that hangs up now must not leave open whether it is sealed.
-        let sealing = tasks.spawn(async move { self.close(fingerprint).await });
+        let sealing = tasks.spawn(async move {
+            let (shared, caller) = (Arc::clone(&self.shared), Arc::clone(&self.caller));
+            self.close(fingerprint).await.inspect_err(|error| tell_cap(&shared, &caller, error))
+        });
         sealing.await.unwrap_or_else(|_| Err(half_way("sealing")))
     }
 
@@ -175,12 +202,28 @@ impl Upload {
             return Err(SubmitError::Stopping);
         }
         let watch: Watch = shared.wakes.subscribe(&self.id);
-        let seal = Seal { total: self.items, digest: self.digest.clone().finish(), fingerprint };
+        let can_block = self.can_block;
+        let terms = terms_of(&shared, self.wish, &self.tally, self.has_reason, || can_block)?;
+        let runs = terms.state(Passed::Nothing) == DeletionState::Running;
+        let seal = Seal {
+            total: self.items,
+            digest: self.digest.clone().finish(),
+            fingerprint,
+            terms,
+            daily_cap: self.caller.caps.max_items_per_day,
+        };
         crash::point("upload-before-seal");
-        let touched = shared.heard(shared.journal.seal(self.seq, seal).await)?;
+        let sealed = shared.heard(shared.journal.seal(self.seq, seal).await)?;
+        let touched = match sealed {
+            Sealed::Done(touched) => touched,
+            Sealed::CapReached(cap) => return Err(SubmitError::DailyCap { cap, now: shared.clock.now() }),
+        };
         crash::point("upload-after-seal");
         self.done = true;
-        if !touched.finished {
+        if !runs {
+            shared.deadline_set.notify_one();
+            super::chores::begin(&shared, self.seq);
+        } else if !touched.finished {
             // Which lanes its items wait in, the journal has counted.
             shared.recount_and_wake().await;
         }
@@ -242,7 +285,7 @@ fn chunk(staged: u32) -> usize {
 }
 
 /// The item that a line becomes, and whether it could be read.
-fn plan(shared: &Shared, line: u64, item: Result<Wanted, ItemError>) -> (NewItem, bool) {
+fn plan(shared: &Shared, caller: &Caller, line: u64, item: Result<Wanted, ItemError>) -> (NewItem, bool) {
     let ended = |error: ItemError| {
         Start::Ended(Ending::not_ok(Outcome::Refused, ItemError { line: Some(line), ..error }))
     };
@@ -257,7 +300,10 @@ fn plan(shared: &Shared, line: u64, item: Result<Wanted, ItemError>) -> (NewItem
     };
     let provider = account.provider.as_ref();
     let (start, is_valid) = match provider.route(&wanted.target) {
-        Ok(route) => (Start::Waits(steps::first(provider, route, &wanted.target)), true),
+        Ok(route) => match forbidden(caller, &shared.holds(), &wanted.target) {
+            Some(refused) => (Start::Ended(refused), true),
+            None => (Start::Waits(steps::first(provider, route, &wanted.target)), true),
+        },
         Err(refusal) => {
             let is_valid = matches!(refusal, Refusal::Unsupported(_));
             (ended(super::refusal_error(provider, &refusal)), is_valid)

@@ -1,4 +1,4 @@
-//! The life cycle: pause, resume, cancel, retry, settle.
+//! The life cycle: start, approve, reject, pause, resume, cancel, retry, settle.
 //!
 //! The journal decides by compare-and-set; this file prepares what the journal
 //! cannot know (the next call of an item that is opened again), begins the work
@@ -10,26 +10,49 @@ use std::sync::Arc;
 use super::chores::{self, Asker};
 use super::health::Finding;
 use super::{Dispatch, Shared, record};
+use crate::journal::audit::SERVICE;
 use crate::journal::{self, Asked, Settled, Settlement, Touched, Turned};
-use crate::types::deletion::{DeletionId, ItemKey};
-use crate::types::lifecycle::{DeletionState, Pause, PauseCode, Verb};
+use crate::types::deletion::{DeletionId, Digest, ItemKey};
+use crate::types::lifecycle::{DeletionState, Pause, PauseCode, Turn, Verb, turn as turn_of};
+
+/// A verb, with who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The verb.
+    pub verb: Verb,
+    /// The caller's name.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// What the caller has seen, for verbs that let a deletion go on.
+    pub digest: Option<Digest>,
+    /// The caller's items a day, at most.
+    pub daily_cap: Option<u64>,
+}
+
+impl Ask {
+    /// What no caller asks for.
+    pub(super) fn by_service(verb: Verb, reason: Option<String>) -> Self {
+        Self { verb, by: SERVICE.to_owned(), reason, digest: None, daily_cap: None }
+    }
+}
 
 impl Dispatch {
-    /// Pauses, resumes, cancels or retries; `None` if there is no such deletion.
-    /// The deletion comes back as it stands after the first step of the work.
-    pub async fn turn(
-        &self,
-        deletion: &DeletionId,
-        verb: Verb,
-        by: &str,
-        reason: Option<String>,
-    ) -> Result<Option<Turned>, journal::Error> {
-        let (shared, id, by) = (Arc::clone(&self.shared), deletion.clone(), by.to_owned());
+    /// Does what a verb says; `None` if there is no such deletion. The deletion comes
+    /// back as it stands after the first step of the work.
+    pub async fn turn(&self, deletion: &DeletionId, ask: Ask) -> Result<Option<Turned>, journal::Error> {
+        let (shared, id) = (Arc::clone(&self.shared), deletion.clone());
         // A task of its own: a caller who hangs up leaves no verb half done.
         let turning = self.shared.tasks.spawn(async move {
-            let turned = match verb {
-                Verb::Retry => retry(&shared, &id, Asker { by, reason }).await,
-                Verb::Pause | Verb::Resume | Verb::Cancel => turn(&shared, &id, verb, by, reason).await,
+            let turned = match ask.verb {
+                Verb::Retry => retry(&shared, &id, Asker { by: ask.by, reason: ask.reason }).await,
+                Verb::Pause
+                | Verb::Resume
+                | Verb::Cancel
+                | Verb::Start
+                | Verb::Approve
+                | Verb::Reject
+                | Verb::Lapse => turn(&shared, &id, ask).await,
             };
             turned.inspect_err(|error| shared.journal_failed(error))
         });
@@ -55,47 +78,62 @@ fn half_way() -> journal::Error {
     journal::Error::Uncertain("the verb failed half-way".to_owned())
 }
 
-async fn turn(
+/// Every verb but a retry.
+pub(super) async fn turn(
     shared: &Arc<Shared>,
     id: &DeletionId,
-    verb: Verb,
-    by: String,
-    reason: Option<String>,
+    ask: Ask,
 ) -> Result<Option<Turned>, journal::Error> {
-    let pause = Pause { code: PauseCode::Operator, reason, by: Some(by), at: shared.clock.now() };
-    let asked = Asked { verb, pause: (verb == Verb::Pause).then_some(pause) };
+    let (verb, now) = (ask.verb, shared.clock.now());
+    let why =
+        || Pause { code: PauseCode::Operator, reason: ask.reason.clone(), by: Some(ask.by.clone()), at: now };
+    let pause = (verb == Verb::Pause).then(why);
+    let Ask { by, reason, digest, daily_cap, .. } = ask;
+    let asked = Asked { verb, by, reason, pause, digest, daily_cap };
     let turned = shared.journal.turn(id, asked).await?;
     shared.journal_works();
-    let Some(Turned::Done(row, recorded)) = turned else {
-        // A cancel that was asked for before may still be under way.
-        if let Some(Turned::Same(row)) = &turned {
+    let (row, recorded) = match turned {
+        Some(Turned::Done(row, recorded)) => (row, recorded),
+        // Work that was left by an earlier verb may still be under way: a cancel that was
+        // asked for before, or what was found to have expired.
+        Some(Turned::Same(ref row) | Turned::Wrong(ref row)) => {
             chores::begin(shared, row.seq);
+            return Ok(turned);
         }
-        return Ok(turned);
+        other => return Ok(other),
     };
     record::announce(shared, &recorded);
     // Who waits for it sees where it stands.
     shared.wakes.wake(&row.id);
-    match verb {
-        Verb::Pause | Verb::Retry => {}
-        Verb::Resume => {
+    if row.deadline.is_some() {
+        shared.deadline_set.notify_one();
+    }
+    match row.state {
+        DeletionState::Running => {
             // What went wrong before is no news: rows of failures begin anew.
             shared.runs().forget(row.seq);
-            shared.wake_lanes_of(row.seq).await;
+            shared.recount_and_wake().await;
         }
-        Verb::Cancel => return cancel(shared, id, row, recorded).await,
+        DeletionState::Canceled | DeletionState::Rejected | DeletionState::Expired => {
+            return end(shared, id, row, recorded).await;
+        }
+        DeletionState::AwaitingApproval | DeletionState::Scheduled => chores::begin(shared, row.seq),
+        DeletionState::Receiving
+        | DeletionState::Paused
+        | DeletionState::Finished
+        | DeletionState::Planned => {}
     }
     Ok(Some(Turned::Done(row, recorded)))
 }
 
 /// The first step is made at once, so that a small deletion is told as it ended.
-async fn cancel(
+async fn end(
     shared: &Arc<Shared>,
     id: &DeletionId,
     row: journal::DeletionRow,
     recorded: journal::Recorded,
 ) -> Result<Option<Turned>, journal::Error> {
-    // It is canceled already: an error here only leaves the rest of the work to others.
+    // It has ended already: an error here only leaves the rest of the work to others.
     match chores::cancel_step(shared, row.seq).await {
         Ok(false) => {}
         Ok(true) => chores::begin(shared, row.seq),
@@ -114,7 +152,7 @@ async fn retry(
     asker: Asker,
 ) -> Result<Option<Turned>, journal::Error> {
     let Some(row) = shared.journal.deletion(id).await? else { return Ok(None) };
-    if row.state == DeletionState::Canceled {
+    if turn_of(&row.standing(shared.clock.now()), Verb::Retry) == Turn::Wrong {
         return Ok(Some(Turned::Wrong(row)));
     }
     let turned = chores::retry_step(shared, id, row.seq, asker, 0).await?;
@@ -135,7 +173,7 @@ pub(super) fn pause_by_itself(shared: &Arc<Shared>, touched: &Touched, finding: 
     shared.tasks.clone().spawn(async move {
         tracing::warn!(deletion.id = %id, code = finding.code.as_str(), why = finding.why, "a deletion is paused by itself");
         let pause = Pause { code: finding.code, reason: Some(finding.why), by: None, at: shared.clock.now() };
-        let asked = Asked { verb: Verb::Pause, pause: Some(pause) };
+        let asked = Asked { verb: Verb::Pause, by: SERVICE.to_owned(), reason: pause.reason.clone(), pause: Some(pause), digest: None, daily_cap: None };
         match shared.journal.turn(&id, asked).await {
             Ok(turned) => {
                 if let Some(Turned::Done(_, recorded)) = &turned {

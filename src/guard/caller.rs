@@ -5,6 +5,7 @@
 //! digests are kept. Knows no header and no configuration; whether an account
 //! exists is not asked here, so that a foreign one looks like a missing one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,8 +17,9 @@ use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::glob::Glob;
+pub use super::rights::{Caps, Rights, Scope};
 use crate::types::secret::Secret;
-use crate::types::target::{AccountId, BadName};
+use crate::types::target::{AccountId, BadName, Kind};
 
 /// Every key begins so, which lets people and leak scanners know one when they see it.
 pub const KEY_PREFIX: &str = "vodrm_";
@@ -26,29 +28,31 @@ const KEY_BYTES: usize = 32;
 /// Whoever calls while no callers are configured.
 pub const ANONYMOUS: &str = "anonymous";
 
-/// What a caller may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Look at deletions, assets and accounts.
-    Read,
-    /// Delete.
-    Delete,
-}
-
 /// Who calls, and what it may.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The configured name; it stands in deletions and logs.
     pub name: String,
-    /// Whether it may read.
-    pub may_read: bool,
-    /// Whether it may delete.
-    pub may_delete: bool,
+    /// What it may do.
+    pub rights: Rights,
     /// The accounts it may touch.
     pub accounts: Vec<Glob>,
+    /// How much it may delete.
+    pub caps: Caps,
 }
 
 impl Caller {
+    /// One who may do everything everywhere.
+    #[must_use]
+    pub fn unlimited(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            rights: Rights::everything(),
+            accounts: Glob::parse("*").into_iter().collect(),
+            caps: Caps::default(),
+        }
+    }
+
     /// Whether the account exists for this caller at all.
     #[must_use]
     pub fn sees(&self, account: &AccountId) -> bool {
@@ -64,10 +68,13 @@ impl Caller {
     /// Whether it has this right anywhere.
     #[must_use]
     pub fn has(&self, scope: Scope) -> bool {
-        match scope {
-            Scope::Read => self.may_read,
-            Scope::Delete => self.may_delete,
-        }
+        self.rights.has(scope)
+    }
+
+    /// Whether it may delete this kind, on the accounts that it sees.
+    #[must_use]
+    pub fn may_delete(&self, kind: Kind) -> bool {
+        self.rights.may_delete(kind)
     }
 
     /// Whether it has this right on this account.
@@ -140,6 +147,8 @@ pub struct Callers {
     known: Arc<[Arc<Caller>]>,
     /// Each known digest, and whose it is.
     keys: Arc<[(KeyDigest, u32)]>,
+    /// The issuer whose tokens may name a caller, by the caller's name.
+    vouched: Arc<BTreeMap<String, String>>,
     open: bool,
 }
 
@@ -152,20 +161,30 @@ impl Callers {
             callers.push(Arc::new(caller));
             keys.extend(digests.into_iter().map(|digest| (digest, place)));
         }
-        Self { known: callers.into(), keys: keys.into(), open: false }
+        Self { known: callers.into(), keys: keys.into(), vouched: Arc::default(), open: false }
+    }
+
+    /// The same, with the issuers that may vouch for a caller: pairs of names. Nobody else's
+    /// token can name it, so a caller that has only a key cannot be claimed by an issuer.
+    #[must_use]
+    pub fn vouched_by(mut self, pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.vouched = Arc::new(pairs.into_iter().collect());
+        self
+    }
+
+    /// The caller that a good token of this issuer names.
+    #[must_use]
+    pub fn named_by(&self, issuer: &str, name: &str) -> Option<&Arc<Caller>> {
+        self.vouched.get(name).filter(|voucher| *voucher == issuer)?;
+        self.known.iter().find(|caller| caller.name == name)
     }
 
     /// No callers are configured: everybody is `anonymous` and may do all. Only
     /// for a server that nobody but this machine reaches; settings see to that.
     #[must_use]
     pub fn open() -> Self {
-        let anonymous = Caller {
-            name: ANONYMOUS.to_owned(),
-            may_read: true,
-            may_delete: true,
-            accounts: Glob::parse("*").into_iter().collect(),
-        };
-        Self { known: [Arc::new(anonymous)].into(), keys: [].into(), open: true }
+        let anonymous = Caller::unlimited(ANONYMOUS);
+        Self { known: [Arc::new(anonymous)].into(), keys: [].into(), vouched: Arc::default(), open: true }
     }
 
     /// Whether everybody may.
@@ -203,7 +222,7 @@ mod tests {
 
     fn caller(name: &str, glob: &str) -> Caller {
         let accounts = vec![Glob::parse(glob).unwrap()];
-        Caller { name: name.into(), may_read: true, may_delete: false, accounts }
+        Caller { name: name.into(), rights: Rights::of([Scope::Read]), accounts, caps: Caps::default() }
     }
 
     #[test]
@@ -222,6 +241,18 @@ mod tests {
             assert_eq!(name(wrong), None);
         }
         assert!(callers.without_key().is_none());
+    }
+
+    #[test]
+    fn a_token_names_only_who_says_so() {
+        let callers = Callers::new([(caller("cms", "*"), vec![]), (caller("ops", "*"), vec![])])
+            .vouched_by([("cms".to_owned(), "corp".to_owned())]);
+        assert_eq!(callers.named_by("corp", "cms").unwrap().name, "cms");
+        for (issuer, name) in [("corp", "ops"), ("other", "cms"), ("", "ops"), ("corp", ""), ("corp", "who")]
+        {
+            assert!(callers.named_by(issuer, name).is_none(), "{issuer} {name}");
+        }
+        assert!(Callers::open().named_by("corp", ANONYMOUS).is_none());
     }
 
     #[test]
@@ -252,7 +283,10 @@ mod tests {
         let open = Callers::open();
         let anyone = open.without_key().unwrap();
         assert_eq!(anyone.name, ANONYMOUS);
-        assert!(anyone.may(Scope::Delete, &AccountId::parse("any").unwrap()));
+        let any = AccountId::parse("any").unwrap();
+        assert!(Scope::ALL.iter().all(|scope| anyone.may(*scope, &any)));
+        assert!(Kind::ALL.iter().all(|kind| anyone.may_delete(*kind)));
+        assert_eq!(anyone.caps, Caps::default());
         assert_eq!(open.authenticate("whatever").unwrap(), anyone);
         assert!(Callers::new([]).authenticate("").is_none());
     }

@@ -27,7 +27,13 @@
 //!     call, and all get its outcome (`Claimed` names the leader only).
 //! 12. A lane is shared: callers take turns, and so do the deletions of a caller
 //!     (`fair.rs`). What a claim hands out may come from several deletions.
-//! 13. `Journal::retry` and `Journal::settle` are the only ways out of an outcome;
+//! 13. Nothing of a deletion is handed out before it runs: a plan, one that awaits
+//!     approval, one whose delay is not over have their items, and no claim finds them.
+//!     Who was let go on, by whom and against which digest is decided in one transaction.
+//! 14. A caller's items of a day are counted in the transaction that makes them real.
+//! 15. What is decided, sent and answered is recorded (`audit.rs`) in the transaction of the
+//!     write that it tells of.
+//! 16. `Journal::retry` and `Journal::settle` are the only ways out of an outcome;
 //!     both keep the earlier one in the item's rounds.
 //!
 //! PostgreSQL comes behind the same trait. What an item's next step should be is
@@ -38,14 +44,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use crate::types::asset::Facts;
 use crate::types::deletion::{
     Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Progress, Step,
     Wanted,
 };
-use crate::types::lifecycle::{DeletionState, Pause, Verb};
+use crate::types::hold::{Hold, HoldId, Stop};
+use crate::types::lifecycle::{DeletionState, Pause, Review, Standing, Terms, Verb};
 use crate::types::outcome::{AttemptClass, Ending, Outcome};
 use crate::types::target::{AccountId, MediaId, OperationName, Target};
+
+/// Who did what, in a chain of hashes.
+pub mod audit;
 
 /// Whose turn it is in a lane.
 pub mod fair;
@@ -100,6 +112,10 @@ pub struct NewDeletion {
     pub digest: Digest,
     /// Makes it at most once.
     pub once: Option<Once>,
+    /// What must happen before it runs. Only if that is nothing may items start as [`Start::Sends`].
+    pub terms: Terms,
+    /// The caller's items a day, at most. A plan counts when it is started.
+    pub daily_cap: Option<u64>,
 }
 
 /// A caller's `Idempotency-Key` on a request whose body is known.
@@ -137,6 +153,26 @@ pub struct NewUpload {
     pub key: Option<(String, Duration)>,
 }
 
+/// A caller's items of a day are used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CapReached {
+    /// Items a day.
+    pub limit: u64,
+    /// Those of today (UTC) that are left.
+    pub left: u64,
+    /// When the next day begins.
+    pub resets_at: Timestamp,
+}
+
+/// What [`Journal::seal`] did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sealed {
+    /// It is a deletion now.
+    Done(Touched),
+    /// Nothing: the upload is as it was, and should be discarded.
+    CapReached(CapReached),
+}
+
 /// What [`Journal::begin`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
@@ -162,6 +198,18 @@ pub struct Seal {
     pub digest: Digest,
     /// What the request was, if it has a key.
     pub fingerprint: Option<Digest>,
+    /// What must happen before it runs, now that all its items are known.
+    pub terms: Terms,
+    /// The caller's items a day, at most.
+    pub daily_cap: Option<u64>,
+}
+
+impl Seal {
+    /// Closes an upload that runs at once.
+    #[must_use]
+    pub fn of(total: u32, digest: Digest) -> Self {
+        Self { total, digest, fingerprint: None, terms: Terms::default(), daily_cap: None }
+    }
 }
 
 /// What [`Journal::append`] did.
@@ -175,6 +223,8 @@ pub enum Accepted {
     KeyReused,
     /// A request with the key is still being received.
     KeyBusy,
+    /// The caller's items of the day would not do.
+    CapReached(CapReached),
 }
 
 /// How an item starts.
@@ -389,6 +439,14 @@ pub struct DeletionRow {
     pub state: DeletionState,
     /// Why it is paused, if it is.
     pub pause: Option<Pause>,
+    /// What must happen before it runs.
+    pub terms: Terms,
+    /// Who let it go on, or did not.
+    pub review: Review,
+    /// When it goes on, or expires, by itself.
+    pub deadline: Option<Timestamp>,
+    /// What is being done to it in steps.
+    pub chore: Option<ChoreWord>,
     /// What was asked, in one number.
     pub digest: Digest,
     /// Whether it came as an upload.
@@ -409,6 +467,20 @@ pub struct DeletionRow {
     pub accounts: Vec<AccountId>,
 }
 
+impl DeletionRow {
+    /// How it stands, for the table of verbs.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing<'_> {
+        Standing {
+            state: self.state,
+            terms: &self.terms,
+            review: &self.review,
+            is_early: self.deadline.is_some_and(|at| at > now),
+            is_checking: self.chore == Some(ChoreWord::Check),
+        }
+    }
+}
+
 /// An item, as read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemRow {
@@ -416,6 +488,8 @@ pub struct ItemRow {
     pub key: ItemKey,
     /// The deletion's public name.
     pub deletion: DeletionId,
+    /// Where the deletion stands.
+    pub deletion_state: DeletionState,
     /// What was asked; `None` for a line of an upload that could not be read.
     pub wanted: Option<Wanted>,
     /// Where it stands.
@@ -439,6 +513,63 @@ pub struct ItemRow {
     pub coalesced_with: Option<(DeletionId, u32)>,
     /// Whether "not found" is ok, from the deletion.
     pub if_absent: IfAbsent,
+    /// What was found out about it before anything was sent.
+    pub note: Option<Note>,
+}
+
+/// What was found out about an item, or done for it, before its delete.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Note {
+    /// What stands at the vendor, for a plan that was to tell.
+    pub found: Option<Found>,
+    /// Whether its playback is blocked.
+    pub quarantine: Option<Quarantine>,
+}
+
+/// What a look at the vendor told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// Nothing stands there.
+    Missing,
+    /// This does.
+    Stands(Box<Facts>),
+    /// It could not be told: why.
+    Untold(String),
+}
+
+/// What became of the playback of an item that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quarantine {
+    /// We have blocked it.
+    Blocked,
+    /// It was blocked before: that is not lifted.
+    BlockedBefore,
+    /// We have lifted our block.
+    Lifted,
+    /// It could not be blocked.
+    NotBlocked,
+    /// Our block could not be lifted.
+    NotLifted,
+}
+
+impl Quarantine {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Blocked, Self::BlockedBefore, Self::Lifted, Self::NotBlocked, Self::NotLifted];
+
+    /// The word of the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Quarantine::Blocked => "blocked",
+            Quarantine::BlockedBefore => "blocked_before",
+            Quarantine::Lifted => "lifted",
+            Quarantine::NotBlocked => "not_blocked",
+            Quarantine::NotLifted => "not_lifted",
+        }
+    }
 }
 
 /// One item with all that happened to it.
@@ -450,6 +581,8 @@ pub struct Receipt {
     pub attempts: Vec<AttemptRow>,
     /// Its earlier outcomes, oldest first.
     pub rounds: Vec<Round>,
+    /// The audit records that are about it, oldest first.
+    pub audit: Vec<i64>,
 }
 
 /// An outcome that was given up for another.
@@ -480,15 +613,38 @@ pub enum Turned {
     Same(DeletionRow),
     /// It does not fit the state.
     Wrong(DeletionRow),
+    /// The digest that was given is not the deletion's.
+    OtherDigest(DeletionRow),
+    /// Who asked for a deletion, or started it, does not approve or reject it.
+    Own(DeletionRow),
+    /// To start it would be more than the caller may on one day.
+    CapReached(CapReached),
 }
 
-/// A verb, with who asked.
+/// A verb, with who asked. Two that race are decided by the transaction: one wins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
-    /// The verb; [`Verb::Retry`] goes by [`Journal::retry`].
+    /// The verb; [`Verb::Retry`] goes by [`Journal::retry`]. [`Verb::Lapse`] is [`Turned::Same`]
+    /// before the deadline; after it, every other verb finds the deletion lapsed.
     pub verb: Verb,
-    /// With [`Verb::Pause`]: why.
+    /// The caller, or [`audit::SERVICE`].
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// With [`Verb::Pause`]: what is shown.
     pub pause: Option<Pause>,
+    /// With [`Verb::Start`], [`Verb::Approve`], [`Verb::Reject`]: what the caller has seen.
+    pub digest: Option<Digest>,
+    /// With [`Verb::Start`]: the caller's items a day, at most.
+    pub daily_cap: Option<u64>,
+}
+
+impl Asked {
+    /// A verb of a caller, without more.
+    #[must_use]
+    pub fn of(verb: Verb, by: &str) -> Self {
+        Self { verb, by: by.to_owned(), reason: None, pause: None, digest: None, daily_cap: None }
+    }
 }
 
 /// An item that is opened again.
@@ -564,6 +720,70 @@ pub enum ChoreKind {
         /// Why.
         reason: Option<String>,
     },
+    /// Items of a plan from here on are looked up at the vendor: [`Journal::note`].
+    Check {
+        /// The next index to look at.
+        from: u32,
+    },
+    /// The playback of items from here on is blocked: [`Journal::note`].
+    Quarantine {
+        /// The next index to look at.
+        from: u32,
+    },
+    /// Our blocks from here on are lifted: [`Journal::note`].
+    Lift {
+        /// The next index to look at.
+        from: u32,
+    },
+}
+
+/// What kind of work in steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChoreWord {
+    /// [`ChoreKind::Cancel`].
+    Cancel,
+    /// [`ChoreKind::Retry`].
+    Retry,
+    /// [`ChoreKind::Check`].
+    Check,
+    /// [`ChoreKind::Quarantine`].
+    Quarantine,
+    /// [`ChoreKind::Lift`].
+    Lift,
+}
+
+impl ChoreKind {
+    /// Its word.
+    #[must_use]
+    pub fn word(&self) -> ChoreWord {
+        match self {
+            ChoreKind::Cancel => ChoreWord::Cancel,
+            ChoreKind::Retry { .. } => ChoreWord::Retry,
+            ChoreKind::Check { .. } => ChoreWord::Check,
+            ChoreKind::Quarantine { .. } => ChoreWord::Quarantine,
+            ChoreKind::Lift { .. } => ChoreWord::Lift,
+        }
+    }
+}
+
+/// A step of [`ChoreWord::Check`], [`ChoreWord::Quarantine`] or [`ChoreWord::Lift`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Noted {
+    /// Which work.
+    pub chore: ChoreWord,
+    /// What was found out of which item, in order of the indexes. Only what is `Some` is changed.
+    pub notes: Vec<(u32, Note)>,
+    /// Where the next step looks for more; without it the work is done.
+    pub next: Option<u32>,
+}
+
+/// Deletions whose time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lapsed {
+    /// Those whose deadline is over, earliest first, at most as many as were asked for.
+    pub ids: Vec<DeletionId>,
+    /// When the next one's is, if none is left.
+    pub next: Option<Timestamp>,
 }
 
 /// One attempt of an item, as read.
@@ -624,7 +844,7 @@ pub trait Journal: Debug + Send + Sync {
     async fn stage(&self, upload: DeletionSeq, from: u32, items: Vec<NewItem>) -> Result<(), Error>;
 
     /// Closes an upload: from this commit on it is a deletion like any other.
-    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Touched, Error>;
+    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Sealed, Error>;
 
     /// Drops an upload that broke off, and frees its key. Its rows go by [`Journal::clean`].
     async fn discard(&self, upload: DeletionSeq) -> Result<(), Error>;
@@ -644,11 +864,12 @@ pub trait Journal: Debug + Send + Sync {
     /// [`Rescue::All`] what was handed out comes again until it is recorded.
     async fn rescue(&self, which: Rescue, max: usize, lease: Duration) -> Result<Vec<Claimed>, Error>;
 
-    /// Pauses, resumes or cancels. After a cancel, [`Journal::cancel_step`] does the items.
+    /// Does what a verb says, by compare-and-set. After a cancel, a rejection or an expiry,
+    /// [`Journal::cancel_step`] does the items.
     async fn turn(&self, deletion: &DeletionId, asked: Asked) -> Result<Option<Turned>, Error>;
 
-    /// Ends up to `max` items of a canceled deletion that were not sent; an item
-    /// that was sent goes on to its outcome. Whether there are more.
+    /// Ends up to `max` items of a canceled, rejected or expired deletion that were not sent; an
+    /// item that was sent goes on to its outcome. Whether there are more, or a block to be lifted.
     async fn cancel_step(&self, deletion: DeletionSeq, max: usize) -> Result<(Recorded, bool), Error>;
 
     /// Items of a deletion from an index on that may be opened again, by index.
@@ -659,6 +880,41 @@ pub trait Journal: Debug + Send + Sync {
 
     /// Decides an `unknown` item.
     async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, Error>;
+
+    /// Writes down a step; whether that work is still to be done.
+    async fn note(&self, deletion: DeletionSeq, noted: Noted) -> Result<bool, Error>;
+
+    /// Deletions whose deadline is over: [`Verb::Lapse`] is for them.
+    async fn lapsed(&self, limit: usize) -> Result<Lapsed, Error>;
+
+    /// Puts a hold, or puts another in its place.
+    async fn hold(&self, hold: Hold) -> Result<(), Error>;
+
+    /// Lifts a hold; the hold that it was.
+    async fn lift(&self, account: &AccountId, id: &HoldId, by: &str) -> Result<Option<Hold>, Error>;
+
+    /// Every hold, by account and id.
+    async fn holds(&self) -> Result<Vec<Hold>, Error>;
+
+    /// Sets a stop switch; whether it was off. One that is on stays as it was.
+    async fn stop(&self, stop: Stop) -> Result<bool, Error>;
+
+    /// Lifts a stop switch; whether it was on.
+    async fn restart(
+        &self,
+        account: Option<&AccountId>,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<bool, Error>;
+
+    /// The stop switches that are on.
+    async fn stops(&self) -> Result<Vec<Stop>, Error>;
+
+    /// Records what no other write tells of.
+    async fn audit(&self, entries: Vec<audit::Entry>) -> Result<(), Error>;
+
+    /// Audit records, newest first.
+    async fn audited(&self, filter: audit::AuditFilter, limit: usize) -> Result<Vec<audit::Record>, Error>;
 
     /// Work in steps that is under way.
     async fn chores(&self) -> Result<Vec<Chore>, Error>;

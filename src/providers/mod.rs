@@ -18,6 +18,7 @@ use async_trait::async_trait;
 
 use crate::types::asset::Facts;
 use crate::types::deletion::PartName;
+use crate::types::effects::GoesWith;
 use crate::types::outcome::{AttemptClass, ItemError, LaneReason, Outcome, Reason};
 use crate::types::target::{Kind, MediaId, Name, Target};
 
@@ -36,6 +37,9 @@ pub mod transport;
 /// How far a vendor's clock is from ours.
 pub mod skew;
 
+/// Many targets looked at by few reads.
+pub mod survey;
+
 /// Alibaba Cloud `ApsaraVideo` VOD.
 pub mod alibaba;
 
@@ -49,6 +53,10 @@ pub enum Effect {
     Read,
     /// It deletes.
     Delete,
+    /// It stops playback. Nothing is lost, and a `Lift` undoes it; repeating either is safe.
+    Block,
+    /// It undoes a `Block`.
+    Lift,
 }
 
 /// One vendor action, as the vendor's pages publish it.
@@ -172,6 +180,9 @@ pub enum Again {
 pub enum Verdict {
     /// The vendor accepted the delete.
     Deleted,
+    /// The vendor blocked the asset, or lifted the block, whichever the call was for. Also said of
+    /// an asset that was in that state before.
+    Done,
     /// The vendor says it is not there, of this entry.
     Absent,
     /// The vendor will not do it.
@@ -187,7 +198,7 @@ pub enum Verdict {
     },
     /// "Not found" was said of a call with several entries or parts, and not of which.
     Unclear,
-    /// A delete went out and its effect is not known.
+    /// A delete, block or lift went out and its effect is not known.
     Doubtful {
         /// The vendor may still be at work on it (no answer of its own came).
         unanswered: bool,
@@ -246,6 +257,40 @@ pub trait Provider: Debug + Send + Sync {
     /// The reads that together show what stands there under this id, in order.
     /// If the first says that the asset is missing, the others need not be made.
     fn portrait(&self, id: &MediaId) -> Vec<Call>;
+
+    /// The batch read that looks at a target without touching it, and the target's entry in it.
+    /// `None` if no batch read takes its name (an image's URL) or the provider would refuse it. Pure.
+    ///
+    /// Entries of one `group` share a call, up to `items_per_call` (`survey::surveys` packs them). The
+    /// verdict of each is `Facts`, with `Standing::Missing` where nothing stands, or `NotOk`, `Unclear`,
+    /// `Again` or `Fault` as of any read. It tells title, status, size, duration, time of birth, source
+    /// and renditions, but for:
+    ///
+    /// * Alibaba, videos: no snapshots, which need a read per asset and type (`portrait`). By
+    ///   reference id neither source nor renditions. Whether its streams include older
+    ///   duplicates is not documented, so deletes never go by this list.
+    /// * Alibaba, images and attached media: what they have of title, status, size and time of birth.
+    /// * Tencent: nothing is missing; it is the read of `portrait`.
+    fn survey(&self, target: &Target) -> Option<(&'static Operation, Entry)>;
+
+    /// What goes with the target or stops working, if it is there, as the vendor's pages say. Empty
+    /// for a target that the provider would refuse. Pure.
+    fn effects(&self, target: &Target) -> Vec<GoesWith>;
+
+    /// Whether playback of the target's asset can be blocked while its delete waits. Pure.
+    fn can_block(&self, _target: &Target) -> bool {
+        false
+    }
+
+    /// One request that blocks playback of these assets, or with `lift` opens it again, of at most
+    /// `items_per_call` of its operation. `None` if the vendor has no such thing, or there is no id.
+    ///
+    /// Of each id it answers with `Done`, `Absent`, `NotOk`, `Unclear`, `Again`, `Fault` or `Doubtful`.
+    /// An asset is in one of two states whoever asked for it, so a lift also undoes the block of
+    /// another: `Facts::is_blocked` tells, before, whether there was one.
+    fn block(&self, _ids: &[MediaId], _lift: bool) -> Option<Call> {
+        None
+    }
 
     /// The vendor action of this name.
     fn operation(&self, name: &str) -> Option<&'static Operation> {

@@ -23,7 +23,8 @@ pub struct Effect {
     /// The part of `id` that was meant, when it was not the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
-    /// True only when this very call removed it.
+    /// True only when this very call did it: removed the thing, or of an action that removes
+    /// nothing, changed its state (`part` then says to what).
     pub effective: bool,
 }
 

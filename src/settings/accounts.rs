@@ -6,14 +6,17 @@
 //! account is set up. Its own file because an account is most of a configuration.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Url;
 
 use super::section::{Field, Section};
 use super::{Fault, Sources};
 use crate::dispatch::bucket::{DEFAULT_QPS, DEFAULT_SHARE, Rate};
+use crate::guard::policy::{MOST_DELAY, Policy};
 use crate::providers::Operation;
 use crate::providers::credentials::CredentialSource;
 use crate::providers::registry::Listed;
@@ -21,7 +24,7 @@ use crate::providers::setup::AccountSetup;
 use crate::providers::transport::Transport;
 use crate::types::clock::Clock;
 use crate::types::secret::{Credentials, Secret};
-use crate::types::target::AccountId;
+use crate::types::target::{AccountId, Kind};
 
 /// Highest limit that can be set. No vendor grants more; a typing error ends here.
 const HIGHEST_QPS: f64 = 100_000.0;
@@ -29,6 +32,8 @@ const HIGHEST_QPS: f64 = 100_000.0;
 const LARGEST_ID: u64 = i64::MAX.unsigned_abs();
 /// Longest name of a quota group or region.
 const LONGEST_WORD: usize = 64;
+/// How long a plan or a request for approval can be valid.
+const VALIDITY: RangeInclusive<Duration> = Duration::from_secs(60)..=MOST_DELAY;
 
 /// One account.
 #[derive(Debug, Clone)]
@@ -51,6 +56,8 @@ pub struct AccountSettings {
     pub credentials: CredentialSettings,
     /// The limits of every operation of the provider, configured or default.
     pub limits: Vec<LimitSettings>,
+    /// What must happen before anything is sent.
+    pub policy: Policy,
 }
 
 /// Where an account's key comes from.
@@ -112,6 +119,7 @@ impl AccountSettings {
             sub_app_id: None,
             credentials,
             limits: provider.operations.iter().map(LimitSettings::default_of).collect(),
+            policy: Policy::default(),
         }
     }
 }
@@ -167,7 +175,7 @@ fn read_account(
     let sub_app_id = section.get("sub_app_id").whole(1..=LARGEST_ID);
     let credentials = read_credentials(&mut section, sources);
     let limits = read_limits(&mut section, provider);
-    section.not_served("policy");
+    let policy = section.table("policy").map(read_policy).unwrap_or_default();
     section.not_served("purge_endpoint");
     section.finish();
     Some(AccountSettings {
@@ -180,7 +188,39 @@ fn read_account(
         sub_app_id,
         credentials: credentials?,
         limits,
+        policy,
     })
+}
+
+/// What stands in `[accounts.NAME.policy]`; the rest at its default.
+fn read_policy(mut section: Section<'_>) -> Policy {
+    let built_in = Policy::default();
+    let approve_kinds = section.get("approve_kinds").list().unwrap_or_default();
+    let known = |word: &String| {
+        let kind = Kind::parse(word);
+        if kind.is_none() {
+            let words = Kind::ALL.map(Kind::as_str).join(", ");
+            section.fault("approve_kinds", format!("must be a list of kinds: {words}"));
+        }
+        kind
+    };
+    let approve_kinds = approve_kinds.iter().filter_map(known).collect();
+    let policy = Policy {
+        approve_above: section.get("approve_above").whole(0..=u64::from(u32::MAX)),
+        approve_kinds,
+        grace: section.get("grace").duration_within(Duration::ZERO..=MOST_DELAY).unwrap_or(built_in.grace),
+        require_reason: section.get("require_reason").flag().unwrap_or(built_in.require_reason),
+        plan_valid_for: section
+            .get("plan_valid_for")
+            .duration_within(VALIDITY)
+            .unwrap_or(built_in.plan_valid_for),
+        approval_valid_for: section
+            .get("approval_valid_for")
+            .duration_within(VALIDITY)
+            .unwrap_or(built_in.approval_valid_for),
+    };
+    section.finish();
+    policy
 }
 
 /// A region or a group: it may become part of a host's name or a log line.
@@ -203,14 +243,18 @@ fn endpoint_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
         return Err(FORM);
     }
     let host = url.host_str().ok_or(FORM)?;
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    let loopback = host == "localhost" || address.is_ok_and(|ip| ip.to_canonical().is_loopback());
     match url.scheme() {
         "https" => Ok(url),
-        "http" if loopback || allow_http => Ok(url),
+        "http" if is_loopback(host) || allow_http => Ok(url),
         "http" => Err("http leaves this machine unencrypted; use https, or set allow_http = true"),
         _ => Err(FORM),
     }
+}
+
+/// Whether a URL's host is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 fn read_credentials(account: &mut Section<'_>, sources: &Sources) -> Option<CredentialSettings> {

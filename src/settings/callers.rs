@@ -2,13 +2,16 @@
 //!
 //! Turns the configured words into `guard`'s types and refuses what cannot be
 //! meant: an empty right, one key for two callers, a key where its digest should
-//! stand. Caps and finer rights of the contract are not served yet and say so.
+//! stand, a daily cap below that of one deletion.
 
 use std::collections::BTreeMap;
 
 use super::section::Section;
-use crate::guard::caller::{ANONYMOUS, Caller, KEY_PREFIX, KeyDigest, caller_name};
+use crate::guard::caller::{ANONYMOUS, Caller, Caps, KEY_PREFIX, KeyDigest, Rights, caller_name};
 use crate::guard::glob::Glob;
+
+/// Largest cap: more than any library holds, and far from where sums overflow.
+const LARGEST_CAP: u64 = 1_000_000_000_000;
 
 /// One caller.
 #[derive(Debug, Clone)]
@@ -17,40 +20,60 @@ pub struct CallerSettings {
     pub caller: Caller,
     /// The digests of its keys.
     pub keys: Vec<KeyDigest>,
+    /// The issuer whose tokens may name it.
+    pub issuer: Option<String>,
 }
 
-pub(super) fn read(root: &mut Section<'_>) -> Vec<CallerSettings> {
+/// Reads the callers; `issuers` are the names of those that can vouch for one.
+pub(super) fn read(root: &mut Section<'_>, issuers: &[String]) -> Vec<CallerSettings> {
     let mut owners = BTreeMap::new();
     root.tables("callers")
         .into_iter()
-        .filter_map(|(name, section)| read_caller(&name, section, &mut owners))
+        .filter_map(|(name, section)| read_caller(&name, section, issuers, &mut owners))
         .collect()
 }
 
 fn read_caller(
     name: &str,
     mut section: Section<'_>,
+    issuers: &[String],
     owners: &mut BTreeMap<KeyDigest, String>,
 ) -> Option<CallerSettings> {
     let known = section.named(caller_name(name));
     if name == ANONYMOUS {
         section.refuse("is the name of whoever calls while no callers are configured; choose another");
     }
-    let texts = section.need("key_sha256").list();
-    let keys = texts.map(|texts| {
-        texts.iter().filter_map(|text| read_key(name, text, &section, owners)).collect::<Vec<_>>()
+    let has_issuer = section.has("issuer");
+    let issuer = section.get("issuer").parsed(|text| {
+        let known = issuers.iter().any(|known| known == text);
+        if known { Ok(text.to_owned()) } else { Err("names no [issuers.NAME] that is configured") }
     });
-    if keys.as_ref().is_some_and(Vec::is_empty) {
+    let keys = if has_issuer { section.get("key_sha256") } else { section.need("key_sha256") };
+    let texts = keys.list();
+    if texts.as_ref().is_some_and(Vec::is_empty) {
         section.fault("key_sha256", "must hold at least one digest");
     }
+    let keys = texts.unwrap_or_default();
+    let keys = keys.iter().filter_map(|text| read_key(name, text, &section, owners)).collect();
     let globs = section.need("accounts").list().map(|texts| read_globs(&texts, &section));
     let rights = section.need("may").list().map(|words| read_rights(&words, &section));
-    section.not_served("max_items");
-    section.not_served("max_items_per_day");
+    let caps = read_caps(&mut section);
     section.finish();
-    let (may_read, may_delete) = rights?;
-    let caller = Caller { name: known?, may_read, may_delete, accounts: globs? };
-    Some(CallerSettings { caller, keys: keys? })
+    let caller = Caller { name: known?, rights: rights?, accounts: globs?, caps };
+    Some(CallerSettings { caller, keys, issuer })
+}
+
+fn read_caps(section: &mut Section<'_>) -> Caps {
+    let caps = Caps {
+        max_items: section.get("max_items").whole(1..=LARGEST_CAP),
+        max_items_per_day: section.get("max_items_per_day").whole(1..=LARGEST_CAP),
+    };
+    if let (Some(one), Some(day)) = (caps.max_items, caps.max_items_per_day)
+        && one > day
+    {
+        section.fault("max_items", "must not be above max_items_per_day, which it counts towards");
+    }
+    caps
 }
 
 fn read_key(
@@ -94,23 +117,18 @@ fn read_globs(texts: &[String], section: &Section<'_>) -> Vec<Glob> {
     globs
 }
 
-fn read_rights(words: &[String], section: &Section<'_>) -> (bool, bool) {
+fn read_rights(words: &[String], section: &Section<'_>) -> Rights {
     if words.is_empty() {
-        section.fault("may", "must hold \"read\", \"delete\" or both");
+        section.fault(
+            "may",
+            "must hold at least one of \"read\", \"delete\", \"approve\", \"hold\" and \"admin\"",
+        );
     }
-    let (mut may_read, mut may_delete) = (false, false);
+    let mut rights = Rights::default();
     for word in words {
-        match word.as_str() {
-            "read" => may_read = true,
-            "delete" => may_delete = true,
-            later @ ("approve" | "hold" | "admin") => {
-                section.fault("may", format!("\"{later}\" is not served yet"));
-            }
-            finer if finer.starts_with("delete:") => {
-                section.fault("may", "\"delete:<kind>\" is not served yet; use \"delete\"");
-            }
-            _ => section.fault("may", "must hold nothing but \"read\" and \"delete\""),
+        if let Err(why) = rights.add(word) {
+            section.fault("may", why);
         }
     }
-    (may_read, may_delete)
+    rights
 }

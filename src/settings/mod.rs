@@ -32,9 +32,13 @@ mod accounts;
 /// `[callers.NAME]`.
 mod callers;
 
+/// `[issuers.NAME]`.
+mod issuers;
+
 pub use accounts::{AccountSettings, CredentialSettings, LimitSettings, account_setup};
 pub use callers::CallerSettings;
 pub use intake::{IdempotencySettings, IntakeSettings};
+pub use issuers::{IssuerSettings, KeysAt};
 pub use layers::Sources;
 pub use server::ServerSettings;
 pub use store::StoreSettings;
@@ -132,6 +136,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// Accounts, sorted by name.
     pub accounts: Vec<AccountSettings>,
+    /// Issuers, sorted by name.
+    pub issuers: Vec<IssuerSettings>,
     /// Callers, sorted by name.
     pub callers: Vec<CallerSettings>,
 }
@@ -156,9 +162,16 @@ impl Settings {
         let retention = read_retention(&mut root);
         let log = read_log(&mut root);
         let accounts = accounts::read(&mut root, sources, providers);
-        let callers = callers::read(&mut root);
-        root.not_served("issuers");
+        let issuers = issuers::read(&mut root);
+        let names = issuers.iter().map(|one| one.issuer.name.clone()).collect::<Vec<_>>();
+        let callers = callers::read(&mut root, &names);
         root.finish();
+        for name in names.iter().filter(|name| callers.iter().all(|one| one.issuer.as_ref() != Some(name))) {
+            found.add(
+                format!("issuers.{name}"),
+                format!("admits nobody: let a caller say issuer = \"{name}\", or remove it"),
+            );
+        }
         if let Some(server) = &server
             && callers.is_empty()
             && !server.is_loopback()
@@ -186,6 +199,7 @@ impl Settings {
                     retention,
                     log,
                     accounts,
+                    issuers,
                     callers,
                 })
             }
@@ -199,7 +213,10 @@ impl Settings {
         if self.callers.is_empty() {
             return Callers::open();
         }
+        let vouched =
+            self.callers.iter().filter_map(|one| Some((one.caller.name.clone(), one.issuer.clone()?)));
         Callers::new(self.callers.iter().map(|one| (one.caller.clone(), one.keys.clone())))
+            .vouched_by(vouched)
     }
 }
 

@@ -240,6 +240,18 @@ impl<'f> Field<'f> {
         })
     }
 
+    /// A duration from the least to the most.
+    pub(super) fn duration_within(self, range: RangeInclusive<Duration>) -> Option<Duration> {
+        self.parsed(|text| {
+            let read = duration::parse(text).map_err(|bad| bad.to_string())?;
+            if range.contains(&read) {
+                return Ok(read);
+            }
+            let (least, most) = (duration::show(*range.start()), duration::show(*range.end()));
+            Err(format!("must be from {least} to {most}"))
+        })
+    }
+
     /// A list of texts; one text alone is a list of one, and commas part it.
     pub(super) fn list(self) -> Option<Vec<String>> {
         self.convert("a list of texts", |kind| {

@@ -15,6 +15,8 @@ const MOST_CONNECTIONS: u64 = 65_536;
 const LARGEST_JSON: u64 = 64 * 1024 * 1024;
 /// Smallest: one target must fit.
 const SMALLEST_JSON: u64 = 4 * 1024;
+/// Most bad credentials in a minute that can be allowed: beyond it, nothing is slowed down.
+const MOST_BAD_KEYS: u64 = 1_000_000;
 /// Shortest timeout. Anything shorter cuts every caller off.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -45,6 +47,8 @@ pub struct ServerSettings {
     pub drain_delay: Duration,
     /// Time from the signal to the end of the process, `drain_delay` included.
     pub shutdown_timeout: Duration,
+    /// Bad credentials that an address may send in a minute before it is slowed down.
+    pub max_bad_keys: u32,
     /// Whether `/metrics`, `/openapi.yaml` and `/docs` need no key.
     pub public_docs: bool,
 }
@@ -85,6 +89,7 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<ServerSettings> {
     let max_streams_per_caller = section.need("max_streams_per_caller").whole(1..=MOST_CONNECTIONS);
     let drain_delay = section.need("drain_delay").duration(Duration::ZERO);
     let shutdown_timeout = section.need("shutdown_timeout").duration(SHORTEST);
+    let max_bad_keys = section.need("max_bad_keys").whole(1..=MOST_BAD_KEYS);
     let loopback = listen.map(|listen| listen.ip().to_canonical().is_loopback());
     let public_docs = section.need("public_docs").flag_or_auto(loopback);
     if let (Some(connections), Some(requests)) = (max_connections, max_requests_in_flight)
@@ -119,6 +124,7 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<ServerSettings> {
         max_streams_per_caller: usize::try_from(max_streams_per_caller?).ok()?,
         drain_delay: drain_delay?,
         shutdown_timeout: shutdown_timeout?,
+        max_bad_keys: u32::try_from(max_bad_keys?).ok()?,
         public_docs: public_docs?,
     })
 }

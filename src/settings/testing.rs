@@ -12,6 +12,7 @@ use super::{Faults, Settings, Sources};
 use crate::providers::registry::Listed;
 use crate::providers::setup::{AccountSetup, BadSetup};
 use crate::providers::{Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Route};
+use crate::types::effects::GoesWith;
 use crate::types::target::{Kind, MediaId, Target};
 
 const fn operation(name: &'static str, effect: Effect, published_qps: Option<u32>) -> Operation {
@@ -70,6 +71,12 @@ impl Provider for Fake {
         unreachable!("the frame probes nothing")
     }
     fn portrait(&self, _: &MediaId) -> Vec<Call> {
+        Vec::new()
+    }
+    fn survey(&self, _: &Target) -> Option<(&'static Operation, Entry)> {
+        None
+    }
+    fn effects(&self, _: &Target) -> Vec<GoesWith> {
         Vec::new()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::testing::{FAKES, load, sources};
 use super::*;
-use crate::guard::caller::{KeyDigest, NewKey, Scope};
+use crate::guard::caller::{Caps, KeyDigest, NewKey, Rights, Scope};
 use crate::types::target::AccountId;
 
 const ACCOUNT: &str = r#"
@@ -31,6 +31,7 @@ fn the_built_in_values_are_those_of_the_contract() {
     );
     assert!(server.public_docs);
     assert_eq!((server.max_streams, server.max_streams_per_caller), (256, 16));
+    assert_eq!(server.max_bad_keys, 10);
     let intake = &settings.intake;
     assert_eq!((intake.max_items, intake.max_bytes), (1_000_000, 512 * 1024 * 1024));
     assert_eq!((intake.max_line_bytes, intake.max_uploads), (4096, 16));
@@ -59,6 +60,8 @@ fn the_examples_in_the_documented_file_work() {
     let settings = load(&toml, &keys).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(settings.accounts.len(), 2);
     assert_eq!(settings.callers.len(), 1);
+    assert_eq!(settings.issuers[0].issuer.caller_claim, "azp");
+    assert_eq!(settings.callers[0].issuer.as_deref(), Some("corp"));
 }
 
 #[test]
@@ -169,7 +172,6 @@ fn every_fault_names_its_setting() {
         ("[lanes]\nqueue_depth = 0", "lanes.queue_depth: must be a whole number from 1"),
         ("[log]\nformat = \"xml\"", "log.format: must be one of \"auto\", \"human\", \"json\""),
         ("[log]\nlevel = \"inof\"", "log.level: must be off, error"),
-        ("[issuers.corp]\nissuer = \"x\"", "issuers: is not served yet"),
         ("[retention]\nfinished = \"5m\"", "retention.finished: must be at least 60m"),
         ("[accounts.\"a b\"]\nprovider = \"alibaba\"", "accounts.a b: the name must be 1 to 64"),
         ("[accounts.a]\nregion = \"x\"", "accounts.a.provider: is missing"),
@@ -232,15 +234,19 @@ fn every_fault_names_its_setting() {
         ),
         ("[callers.c]\nmay = [\"read\"]", "callers.c.key_sha256: is missing"),
         ("[callers.c]\nmay = [\"read\"]", "callers.c.accounts: is missing"),
-        ("[callers.c]\nmay = []", "callers.c.may: must hold \"read\", \"delete\" or both"),
+        ("[callers.c]\nmay = []", "callers.c.may: must hold at least one of \"read\""),
         ("[callers.c]\nmay = [\"canary\"]", "callers.c.may: must hold nothing but"),
-        ("[callers.c]\nmay = [\"approve\"]", "callers.c.may: \"approve\" is not served yet"),
-        ("[callers.c]\nmay = [\"hold\"]", "callers.c.may: \"hold\" is not served yet"),
-        ("[callers.c]\nmay = [\"admin\"]", "callers.c.may: \"admin\" is not served yet"),
-        ("[callers.c]\nmay = [\"delete:media\"]", "callers.c.may: \"delete:<kind>\" is not served yet"),
+        (
+            "[callers.c]\nmay = [\"delete:canary\"]",
+            "callers.c.may: holds a \"delete:<kind>\" whose kind is none of",
+        ),
         ("[callers.c]\nmay = 1", "callers.c.may: must be a list of texts"),
-        ("[callers.c]\nmax_items = 1", "callers.c.max_items: is not served yet"),
-        ("[callers.c]\nmax_items_per_day = 1", "callers.c.max_items_per_day: is not served yet"),
+        ("[callers.c]\nmax_items = 0", "callers.c.max_items: must be a whole number from 1 to"),
+        ("[callers.c]\nmax_items_per_day = -1", "callers.c.max_items_per_day: must be a whole number from 1"),
+        (
+            "[callers.c]\nmax_items = 2\nmax_items_per_day = 1",
+            "callers.c.max_items: must not be above max_items_per_day",
+        ),
         ("[callers.c]\naccounts = [\"a/*\"]", "callers.c.accounts: each must be 1 to 64 of"),
         ("[callers.c]\naccounts = []", "callers.c.accounts: must hold at least one"),
         ("[callers.c]\nkey_sha256 = \"canary\"", "callers.c.key_sha256: must be a SHA-256 in hex"),
@@ -250,6 +256,25 @@ fn every_fault_names_its_setting() {
             "[callers.c]\nkey_sha256 = \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
             "callers.c.key_sha256: is the digest of an empty key",
         ),
+        ("[callers.c]\nissuer = \"canary\"", "callers.c.issuer: names no [issuers.NAME]"),
+        (
+            "[callers.c]\nissuer = \"corp\"\nkey_sha256 = []",
+            "callers.c.key_sha256: must hold at least one digest",
+        ),
+        ("[issuers.i]\naudience = \"a\"", "issuers.i.issuer: is missing"),
+        ("[issuers.i]\nissuer = \"i\"", "issuers.i.audience: is missing"),
+        ("[issuers.i]\nissuer = \"i\"", "issuers.i.jwks: is missing"),
+        ("[issuers.i]\nissuer = \"i\"", "issuers.i.algorithms: is missing"),
+        ("[issuers.i]\nissuer = \"\"", "issuers.i.issuer: must be 1 to 1000 visible"),
+        ("[issuers.i]\nalgorithms = []", "issuers.i.algorithms: must hold at least one"),
+        ("[issuers.i]\nalgorithms = [\"none\"]", "issuers.i.algorithms: must hold nothing but RS256"),
+        ("[issuers.i]\nalgorithms = [\"HS256\"]", "issuers.i.algorithms: must hold nothing but RS256"),
+        ("[issuers.i]\njwks = \"http://id.example.com/canary\"", "issuers.i.jwks: must be https"),
+        ("[issuers.i]\njwks = \"https://u:canary@h/k\"", "issuers.i.jwks: must not hold a user name"),
+        ("[issuers.i]\njwks = \"ftp://h/k\"", "issuers.i.jwks: must be an https URL or the path of a file"),
+        ("[issuers.i]\njwks = \"\"", "issuers.i.jwks: must be an https URL or the path of a file"),
+        ("[issuers.i]\ncaller_claim = \"\"", "issuers.i.caller_claim: must be 1 to 1000 visible"),
+        ("[issuers.\"a b\"]\nissuer = \"i\"", "issuers.a b: the name must be"),
         ("[callers.anonymous]\nmay = [\"read\"]", "callers.anonymous: is the name of whoever calls"),
         ("[callers.\"a b\"]\nmay = [\"read\"]", "callers.a b: the name must be"),
     ];
@@ -261,6 +286,40 @@ fn every_fault_names_its_setting() {
         assert!(!said.contains("canary"), "{said}");
         assert!(said.lines().all(|line| line.contains(": ")), "{said}");
     }
+}
+
+#[test]
+fn a_caller_has_its_rights_and_its_caps() {
+    let digest = KeyDigest::of("k");
+    let caller = |more: &str| {
+        let toml = format!("[callers.c]\nkey_sha256 = \"{digest}\"\naccounts = [\"*\"]\n{more}");
+        load(&toml, &[]).unwrap_or_else(|faults| panic!("{faults}")).callers.remove(0).caller
+    };
+    let some = caller("may = [\"approve\", \"delete:image\"]\nmax_items = 5\nmax_items_per_day = 5");
+    assert_eq!(some.rights.words(), ["delete:image", "approve"]);
+    assert_eq!(some.caps, Caps { max_items: Some(5), max_items_per_day: Some(5) });
+    let all = caller("may = [\"read\", \"delete\", \"approve\", \"hold\", \"admin\"]");
+    assert_eq!((all.rights, all.caps), (Rights::everything(), Caps::default()));
+}
+
+#[test]
+fn an_issuer_admits_who_names_it_and_needs_somebody_who_does() {
+    let issuer = |name: &str, iss: &str| {
+        format!(
+            "[issuers.{name}]\nissuer = \"{iss}\"\naudience = \"vodrm\"\njwks = \"http://127.0.0.1:1/k\"\n\
+             algorithms = [\"RS256\", \"EdDSA\"]\n"
+        )
+    };
+    let caller = "[callers.c]\nissuer = \"corp\"\naccounts = [\"*\"]\nmay = [\"read\"]\n";
+    let settings = load(&(issuer("corp", "i") + caller), &[]).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(settings.issuers[0].issuer.caller_claim, "sub");
+    let callers = settings.callers();
+    assert_eq!(callers.named_by("corp", "c").unwrap().name, "c");
+    assert!(callers.authenticate("").is_none() && !callers.is_open());
+    let faults = load(&issuer("corp", "i"), &[]).unwrap_err().to_string();
+    assert!(faults.starts_with("issuers.corp: admits nobody"), "{faults}");
+    let faults = load(&(issuer("a", "i") + &issuer("corp", "i") + caller), &[]).unwrap_err().to_string();
+    assert!(faults.contains("issuers.corp.issuer: is the same as that of issuers.a"), "{faults}");
 }
 
 #[test]

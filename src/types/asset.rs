@@ -7,11 +7,12 @@
 //! that something is gone. No vendor spelling stands here.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::target::{Family, MediaId, SnapshotType};
 
 /// Whether the asset stands, as far as one read can tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
     /// It is there.
     Stands,
@@ -22,7 +23,7 @@ pub enum Standing {
 }
 
 /// The class of an asset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Category {
     /// A video.
     Video,
@@ -35,7 +36,7 @@ pub enum Category {
 }
 
 /// The uploaded source.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SourceFile {
     /// Bytes, where told.
     pub size_bytes: Option<u64>,
@@ -46,7 +47,7 @@ pub struct SourceFile {
 }
 
 /// Whether the source stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Source {
     /// It is there.
     Stands(SourceFile),
@@ -55,7 +56,7 @@ pub enum Source {
 }
 
 /// One playable output.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Rendition {
     /// Name or template number.
     pub definition: Option<String>,
@@ -74,7 +75,7 @@ pub struct Rendition {
 }
 
 /// One snapshot.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Its type, where it is one of the contract's.
     pub kind: Option<SnapshotType>,
@@ -83,7 +84,7 @@ pub struct Snapshot {
 }
 
 /// What one read told of one asset.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// Whether it stands.
     pub standing: Standing,
@@ -93,6 +94,8 @@ pub struct Facts {
     pub title: Option<String>,
     /// The vendor's word for its state.
     pub status: Option<String>,
+    /// Whether playback is blocked, by whomever, where a provider can block it and this read tells.
+    pub is_blocked: Option<bool>,
     /// Class.
     pub category: Option<Category>,
     /// When it was made.
@@ -118,6 +121,7 @@ impl Facts {
             id: None,
             title: None,
             status: None,
+            is_blocked: None,
             category: None,
             created_at: None,
             size_bytes: None,
@@ -138,6 +142,7 @@ impl Facts {
         self.id = self.id.or(other.id);
         self.title = self.title.or(other.title);
         self.status = self.status.or(other.status);
+        self.is_blocked = self.is_blocked.or(other.is_blocked);
         self.category = self.category.or(other.category);
         self.created_at = self.created_at.or(other.created_at);
         self.size_bytes = self.size_bytes.or(other.size_bytes);

@@ -65,6 +65,13 @@ pub struct HttpLabels {
     pub status: u16,
 }
 
+/// Labels of a request that was turned away.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusedLabels {
+    /// Why, of a closed list.
+    pub why: &'static str,
+}
+
 /// Everything that is counted.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -94,6 +101,8 @@ pub struct Metrics {
     pub http_requests: Family<HttpLabels, Counter>,
     /// Seconds that HTTP requests took.
     pub http_seconds: Histogram,
+    /// HTTP requests that were turned away for who sent them.
+    pub refused: Family<RefusedLabels, Counter>,
     /// Open HTTP connections.
     pub connections: Gauge,
     /// Bytes that the journal takes on disk.
@@ -130,6 +139,7 @@ impl Metrics {
             commit_writes: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             http_requests: Family::default(),
             http_seconds: seconds(),
+            refused: Family::default(),
             connections: Gauge::default(),
             journal_bytes: Gauge::default(),
         };
@@ -147,6 +157,7 @@ impl Metrics {
         r.register("journal_commit_writes", "Writes in one journal commit", metrics.commit_writes.clone());
         r.register("http_requests", "HTTP requests", metrics.http_requests.clone());
         r.register("http_request_seconds", "Time of HTTP requests", metrics.http_seconds.clone());
+        r.register("refused", "Requests turned away for who sent them", metrics.refused.clone());
         r.register("http_connections", "Open HTTP connections", metrics.connections.clone());
         r.register("journal_bytes", "Bytes that the journal takes on disk", metrics.journal_bytes.clone());
         metrics.registry = Arc::new(registry);

@@ -11,6 +11,9 @@ pub mod target;
 /// What a vendor says of an asset, in one vocabulary.
 pub mod asset;
 
+/// What goes with a target when it is deleted.
+pub mod effects;
+
 /// Outcomes, reasons and how an attempt ended.
 pub mod outcome;
 
@@ -19,6 +22,9 @@ pub mod deletion;
 
 /// Where a deletion stands.
 pub mod lifecycle;
+
+/// What must not be deleted, and when nothing may.
+pub mod hold;
 
 /// Secrets that cannot print.
 pub mod secret;

@@ -88,6 +88,8 @@ impl Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// A hold protects the asset.
+    Held,
     /// The source is still needed for playback.
     Protected,
     /// No right to delete it.
@@ -112,7 +114,8 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 11] = [
+        Reason::Held,
         Reason::Protected,
         Reason::Forbidden,
         Reason::Unsupported,
@@ -129,6 +132,7 @@ impl Reason {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Reason::Held => "held",
             Reason::Protected => "protected",
             Reason::Forbidden => "forbidden",
             Reason::Unsupported => "unsupported",
@@ -159,13 +163,34 @@ pub struct ItemError {
     /// With `unsupported`: the kinds that the provider can serve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supported: Vec<Kind>,
+    /// With `held`: the hold. Shown only to callers who may read holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Box<HeldBy>>,
+}
+
+/// The hold for which an item was refused, as it stood then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBy {
+    /// The id or pattern of the hold.
+    pub id: String,
+    /// Who put it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 impl ItemError {
     /// An error without a vendor's code.
     #[must_use]
     pub fn new(code: Reason, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), vendor_code: None, line: None, supported: Vec::new() }
+        Self {
+            code,
+            message: message.into(),
+            vendor_code: None,
+            line: None,
+            supported: Vec::new(),
+            hold: None,
+        }
     }
 }
 
@@ -260,11 +285,13 @@ pub enum LaneReason {
     ClockSkew,
     /// Several different items in a row were forbidden.
     Forbidden,
+    /// An operator has set a stop switch.
+    Stopped,
 }
 
 impl LaneReason {
     /// All reasons.
-    pub const ALL: [LaneReason; 7] = [
+    pub const ALL: [LaneReason; 8] = [
         LaneReason::BadCredentials,
         LaneReason::ExpiredCredentials,
         LaneReason::NotActivated,
@@ -272,6 +299,7 @@ impl LaneReason {
         LaneReason::WrongSubApplication,
         LaneReason::ClockSkew,
         LaneReason::Forbidden,
+        LaneReason::Stopped,
     ];
 
     /// The stable word that callers see.
@@ -285,6 +313,7 @@ impl LaneReason {
             LaneReason::WrongSubApplication => "wrong_sub_application",
             LaneReason::ClockSkew => "clock_skew",
             LaneReason::Forbidden => "forbidden",
+            LaneReason::Stopped => "stopped",
         }
     }
 }

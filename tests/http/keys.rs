@@ -15,7 +15,7 @@ struct Keys {
 async fn house() -> (House, Keys) {
     let made: Vec<(String, String)> = (0..4).map(|_| new_key()).collect();
     let toml = format!(
-        "[server]\npublic_docs = false\n\
+        "[server]\npublic_docs = false\nmax_bad_keys = 1_000_000\n\
          [callers.all]\nkey_sha256 = \"{}\"\naccounts = [\"*\"]\nmay = [\"read\", \"delete\"]\n\
          [callers.ali]\nkey_sha256 = \"{}\"\naccounts = [\"sandbox-ali*\"]\nmay = [\"read\", \"delete\"]\n\
          [callers.reader]\nkey_sha256 = \"{}\"\naccounts = [\"*\"]\nmay = [\"read\"]\n\

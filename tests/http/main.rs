@@ -12,6 +12,7 @@ mod harness;
 mod canary;
 mod contract;
 mod events;
+mod guarded;
 mod harm;
 mod idempotency;
 mod intake;

@@ -21,6 +21,8 @@ mod batching;
 
 mod partial;
 
+mod plain_calls;
+
 mod unclear;
 
 mod throttling;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use vodrm::dispatch::verbs::Ask;
 use vodrm::journal::{ItemFilter, ItemRow, Settled, Settlement, Turned};
 use vodrm::providers::Verdict;
 use vodrm::types::asset::{Facts, Standing};
@@ -15,14 +16,18 @@ use crate::harness::stage::{MANY, ONE, Set, Stage, busy, refused};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
+fn ask(verb: Verb, by: &str) -> Ask {
+    Ask { verb, by: by.to_owned(), reason: None, digest: None, daily_cap: None }
+}
+
 async fn turn(stage: &Stage, id: &DeletionId, verb: Verb) -> Turned {
-    stage.drive(stage.dispatch.turn(id, verb, "operator", None)).await.unwrap().unwrap()
+    stage.drive(stage.dispatch.turn(id, ask(verb, "operator"))).await.unwrap().unwrap()
 }
 
 fn done(turned: Turned) -> vodrm::journal::DeletionRow {
     match turned {
         Turned::Done(row, _) => row,
-        other @ (Turned::Same(_) | Turned::Wrong(_)) => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -532,6 +532,28 @@ def tencent_reads_say_what_stands(s):
     same("application", applications[1]["SubAppId"], TENCENT_OTHER_APP)
 
 
+def playback_is_blocked_and_opened(s):
+    video, missing = tencent_video(8), s.simulator.ids["missing"]
+
+    def playback(operation, status, changes):
+        request = {"FileIds": [video, missing], "Operation": operation}
+        effects = [(video, f"Status:{status}", changes), (missing, f"Status:{status}", False)]
+        answer = s.ask("ForbidMediaDistribution", request, effects=effects)
+        same("missing", answer["NotExistFileIdSet"], [missing])
+        answer = s.ask("DescribeMediaInfos", {"FileIds": [video], "Filters": ["basicInfo"]}, effects=[])
+        same("status", answer["MediaInfoSet"][0]["BasicInfo"]["Status"], status)
+
+    playback("forbid", "Forbidden", True)
+    playback("forbid", "Forbidden", False)
+    playback("recover", "Normal", True)
+    playback("forbid", "Forbidden", True)
+    request = {"FileIds": [video], "Operation": "ban"}
+    s.refuses("InvalidParameterValue.Operation", None, "ForbidMediaDistribution", request, effects=[])
+    many = {"FileIds": [tencent_video(n) for n in range(21)], "Operation": "recover"}
+    s.refuses("InvalidParameterValue.FileIdsOverLimit", None, "ForbidMediaDistribution", many, effects=[])
+    s.ask("DeleteMedia", {"FileId": video}, effects=[(video, None, True)])
+
+
 def tencent_refuses_a_wrong_secret(s):
     video, (key_id, secret) = tencent_video(40), s.simulator.key
     ask = ("DeleteMedia", {"FileId": video})
@@ -559,6 +581,7 @@ TENCENT_CHECKS = [
     an_application_holds_its_own,
     no_right_is_said,
     tencent_reads_say_what_stands,
+    playback_is_blocked_and_opened,
     tencent_refuses_a_wrong_secret,
     a_temporary_key_works,
 ]

@@ -18,6 +18,7 @@ use vodrm::journal::memory::MemoryJournal;
 use vodrm::journal::*;
 use vodrm::types::clock::Clock;
 use vodrm::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
+use vodrm::types::hold::{Hold, HoldId, Stop};
 use vodrm::types::lifecycle::Pause;
 use vodrm::types::target::AccountId;
 
@@ -135,6 +136,9 @@ fn turned(done: &Option<Turned>) -> String {
         Some(Turned::Done(row, done)) => format!("{} {} {}", row.seq, row.state, recorded(done)),
         Some(Turned::Same(row)) => format!("{} {} the same", row.seq, row.state),
         Some(Turned::Wrong(row)) => format!("{} {} wrong", row.seq, row.state),
+        Some(Turned::OtherDigest(row)) => format!("{} {} another digest", row.seq, row.state),
+        Some(Turned::Own(row)) => format!("{} {} their own", row.seq, row.state),
+        Some(Turned::CapReached(cap)) => format!("{cap:?}"),
     }
 }
 
@@ -144,7 +148,7 @@ impl Journal for FaultyJournal {
         let tell = |done: &Accepted| match done {
             Accepted::New(new) => format!("{} sends {}", new.seq, keys(&new.claimed)),
             Accepted::Known(_) => "known".to_owned(),
-            Accepted::KeyReused | Accepted::KeyBusy => format!("{done:?}"),
+            Accepted::KeyReused | Accepted::KeyBusy | Accepted::CapReached(_) => format!("{done:?}"),
         };
         self.through("append", Use::Write, self.model.append(deletion), tell).await
     }
@@ -161,7 +165,7 @@ impl Journal for FaultyJournal {
         self.write("stage", self.model.stage(upload, from, items)).await
     }
 
-    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Touched, Error> {
+    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Sealed, Error> {
         self.write("seal", self.model.seal(upload, seal)).await
     }
 
@@ -218,6 +222,52 @@ impl Journal for FaultyJournal {
 
     async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, Error> {
         self.write("settle", self.model.settle(key, settlement)).await
+    }
+
+    async fn note(&self, deletion: DeletionSeq, noted: Noted) -> Result<bool, Error> {
+        let name = format!("note {deletion} {:?} {:?}", noted.chore, noted.next);
+        self.write(&name, self.model.note(deletion, noted)).await
+    }
+
+    async fn lapsed(&self, limit: usize) -> Result<Lapsed, Error> {
+        self.read("lapsed", self.model.lapsed(limit)).await
+    }
+
+    async fn hold(&self, hold: Hold) -> Result<(), Error> {
+        self.write(&format!("hold {}/{}", hold.account, hold.id), self.model.hold(hold.clone())).await
+    }
+
+    async fn lift(&self, account: &AccountId, id: &HoldId, by: &str) -> Result<Option<Hold>, Error> {
+        self.write(&format!("lift {account}/{id}"), self.model.lift(account, id, by)).await
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, Error> {
+        self.read("holds", self.model.holds()).await
+    }
+
+    async fn stop(&self, stop: Stop) -> Result<bool, Error> {
+        self.write("stop", self.model.stop(stop)).await
+    }
+
+    async fn restart(
+        &self,
+        account: Option<&AccountId>,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<bool, Error> {
+        self.write("restart", self.model.restart(account, by, reason)).await
+    }
+
+    async fn stops(&self) -> Result<Vec<Stop>, Error> {
+        self.read("stops", self.model.stops()).await
+    }
+
+    async fn audit(&self, entries: Vec<audit::Entry>) -> Result<(), Error> {
+        self.write("audit", self.model.audit(entries)).await
+    }
+
+    async fn audited(&self, filter: audit::AuditFilter, limit: usize) -> Result<Vec<audit::Record>, Error> {
+        self.read("audited", self.model.audited(filter, limit)).await
     }
 
     async fn chores(&self) -> Result<Vec<Chore>, Error> {

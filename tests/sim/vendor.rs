@@ -25,6 +25,7 @@ use vodrm::providers::{
 use vodrm::types::asset::{Facts, Source, SourceFile, Standing};
 use vodrm::types::clock::Clock;
 use vodrm::types::deletion::{DeletionId, ItemState, PartName};
+use vodrm::types::effects::GoesWith;
 use vodrm::types::outcome::{AttemptClass, ItemError, LaneReason, Outcome, Reason};
 use vodrm::types::target::{AccountId, Kind, MediaId, Name, Target, What};
 
@@ -244,7 +245,7 @@ impl Vendor {
                 Fate::Silent,
                 Fate::UnknownCode,
             ],
-            Effect::Delete => &[
+            Effect::Delete | Effect::Block | Effect::Lift => &[
                 Fate::NotSent,
                 Fate::Throttled,
                 Fate::Throttled,
@@ -518,7 +519,9 @@ impl Inside {
                         let plan = &self.accounts[&account];
                         entries.iter().map(|entry| read(plan, entry)).collect()
                     }
-                    Effect::Delete => self.delete(at, &account, operation, &entries, &rows),
+                    Effect::Delete | Effect::Block | Effect::Lift => {
+                        self.delete(at, &account, operation, &entries, &rows)
+                    }
                 };
                 self.said.insert(call, verdicts);
             }
@@ -662,5 +665,14 @@ impl Provider for Client {
 
     fn portrait(&self, _: &MediaId) -> Vec<Call> {
         vec![self.probe()]
+    }
+
+    fn survey(&self, target: &Target) -> Option<(&'static Operation, Entry)> {
+        let operation = self.route(target).ok()?.settle?;
+        Some((operation, Entry { target: target.clone(), asset: None, parts: vec![PartName::Asset] }))
+    }
+
+    fn effects(&self, _: &Target) -> Vec<GoesWith> {
+        Vec::new()
     }
 }

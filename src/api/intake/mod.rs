@@ -84,9 +84,10 @@ pub async fn receive(api: &Api, incoming: Incoming<'_>, body: Body) -> Result<Re
     let (key, sum) = key.unzip();
     let mut stream = Stream { api, chunks, sum };
     let new = NewUpload {
-        requested_by: who.0.name.clone(),
+        caller: Arc::clone(&who.0),
         reason: asked.reason,
         if_absent: asked.if_absent,
+        wish: asked.wish,
         key: key.map(|key| (key, api.key_rules.keep)),
     };
     let mut upload = match api.dispatch.begin_upload(new).await? {

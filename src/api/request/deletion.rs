@@ -9,8 +9,10 @@ use super::MAX_REASON_LEN;
 use super::faults::{Faults, refuse_unknown, take_text};
 use super::query::if_absent;
 use super::target::{take_account, target};
+use super::wish;
 use crate::api::json;
 use crate::api::problem::Problem;
+use crate::guard::policy::Wish;
 use crate::types::deletion::{IfAbsent, Wanted};
 use crate::types::target::AccountId;
 
@@ -26,6 +28,8 @@ pub struct DeletionRequest {
     pub reason: Option<String>,
     /// Whether "not found" is ok.
     pub if_absent: IfAbsent,
+    /// What is to happen before anything is sent.
+    pub wish: Wish,
 }
 
 /// Reads the body of `POST /v1/deletions`. `sees` tells which accounts the caller may know of.
@@ -46,6 +50,7 @@ pub fn deletion(body: &[u8], sees: &dyn Fn(&AccountId) -> bool) -> Result<Deleti
             None => faults.add("#/if_absent", "must be \"ok\" or \"error\"").unwrap_or_default(),
         },
     };
+    let wish = wish::from_body(&mut fields, &mut faults);
     let not_served = refuse_unserved(&mut fields);
     let wanted = match targets {
         Some(Value::Array(list)) if list.len() > MAX_JSON_TARGETS => {
@@ -62,27 +67,13 @@ pub fn deletion(body: &[u8], sees: &dyn Fn(&AccountId) -> bool) -> Result<Deleti
     refuse_unknown(fields, "#", &mut faults);
     faults.check()?;
     not_served?;
-    Ok(DeletionRequest { wanted, reason, if_absent })
+    Ok(DeletionRequest { wanted, reason, if_absent, wish })
 }
 
 /// Parts of the contract that are not served yet: fine at their default, refused otherwise.
 fn refuse_unserved(fields: &mut Map<String, Value>) -> Result<(), Problem> {
-    let defaults = [
-        ("dry_run", Value::Bool(false)),
-        ("check", Value::Bool(false)),
-        ("delay", Value::String("0s".to_owned())),
-        ("quarantine", Value::Bool(false)),
-        ("purge_cdn", Value::Bool(false)),
-    ];
-    let unserved: Vec<&str> = defaults
-        .iter()
-        .filter(|(name, default)| fields.remove(*name).is_some_and(|value| value != *default))
-        .map(|(name, _)| *name)
-        .collect();
-    if unserved.is_empty() {
-        return Ok(());
-    }
-    Err(Problem::not_served(&unserved))
+    let asked = fields.remove("purge_cdn").is_some_and(|value| value != Value::Bool(false));
+    if asked { Err(Problem::not_served(&["purge_cdn"])) } else { Ok(()) }
 }
 
 fn read_targets(
@@ -191,11 +182,29 @@ mod tests {
 
     #[test]
     fn what_is_not_served_is_never_ignored() {
-        for field in [r#""dry_run": true"#, r#""delay": "1h""#, r#""purge_cdn": true"#, r#""check": true"#] {
-            let body =
-                format!(r#"{{"account": "media-cn", {field}, "targets": [{{"kind": "media", "id": "x"}}]}}"#);
-            let refusal = read(&body).unwrap_err();
-            assert_eq!(refusal[0].1, "is not served yet", "{field}: {refusal:?}");
+        let body = r#"{"account": "media-cn", "purge_cdn": true, "targets": [{"kind": "media", "id": "x"}]}"#;
+        assert_eq!(read(body).unwrap_err()[0].1, "is not served yet");
+    }
+
+    #[test]
+    fn wishes_are_read_and_none_is_guessed() {
+        let with = |fields: &str| {
+            read(&format!(
+                r#"{{"account": "media-cn", {fields}, "targets": [{{"kind": "media", "id": "x"}}]}}"#
+            ))
+        };
+        let wish =
+            with(r#""dry_run": true, "check": true, "delay": "24h", "quarantine": true"#).unwrap().wish;
+        let day = std::time::Duration::from_secs(86_400);
+        assert_eq!(wish, Wish { dry_run: true, check: true, delay: day, quarantine: true });
+        for (fields, pointer) in [
+            (r#""dry_run": "yes""#, "#/dry_run"),
+            (r#""delay": "31d""#, "#/delay"),
+            (r#""delay": 60"#, "#/delay"),
+            (r#""delay": "1h30m""#, "#/delay"),
+            (r#""check": true"#, "#/check"),
+        ] {
+            assert_eq!(with(fields).unwrap_err()[0].0, pointer, "{fields}");
         }
     }
 }

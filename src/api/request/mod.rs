@@ -26,6 +26,9 @@ pub mod headers;
 /// The bodies of verbs.
 pub mod verb;
 
+/// What is to happen before anything is sent.
+mod wish;
+
 pub use deletion::{DeletionRequest, deletion};
 pub use headers::{Patience, prefer, refuse_body};
 pub use query::Query;

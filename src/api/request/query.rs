@@ -98,14 +98,10 @@ fn is_percent_encoded(text: &str) -> bool {
     })
 }
 
-/// What every single-target DELETE takes in its query.
-pub fn delete_query(query: &mut Query) -> Result<(IfAbsent, Option<String>), Problem> {
+/// What every single-target DELETE takes in its query: whether absent is ok, why, and whether it is only a plan.
+pub fn delete_query(query: &mut Query) -> Result<(IfAbsent, Option<String>, bool), Problem> {
     let absent = query.read("if_absent", "ok or error", if_absent)?.unwrap_or_default();
-    let reason = reason(query)?;
-    if query.flag("dry_run")? {
-        return Err(Problem::not_served(&["dry_run"]));
-    }
-    Ok((absent, reason))
+    Ok((absent, reason(query)?, query.flag("dry_run")?))
 }
 
 /// Takes the caller's reason.

@@ -5,8 +5,10 @@
 //! unless it stands at its default.
 
 use super::query::{Query, if_absent, reason};
+use super::wish;
 use crate::api::body::Form;
 use crate::api::problem::{FieldError, Problem};
+use crate::guard::policy::Wish;
 use crate::types::deletion::IfAbsent;
 use crate::types::target::{AccountId, Kind, What};
 
@@ -21,6 +23,8 @@ pub struct UploadQuery {
     pub reason: Option<String>,
     /// Whether "not found" is ok.
     pub if_absent: IfAbsent,
+    /// What is to happen before anything is sent.
+    pub wish: Wish,
 }
 
 /// Reads the query of an upload; `sees` tells which accounts the caller may know of.
@@ -37,12 +41,13 @@ pub fn upload(
     };
     let if_absent = query.read("if_absent", "ok or error", if_absent)?.unwrap_or_default();
     let reason = reason(&mut query)?;
+    let wish = wish::from_query(&mut query)?;
     refuse_unserved(&mut query)?;
     query.end()?;
     if form == Form::Text && account.is_none() {
         return Err(Problem::malformed("the query parameter `account` is missing: whose ids are these?"));
     }
-    Ok(UploadQuery { account, what, reason, if_absent })
+    Ok(UploadQuery { account, what, reason, if_absent, wish })
 }
 
 fn account(text: &str, sees: &dyn Fn(&AccountId) -> bool) -> Result<AccountId, Problem> {
@@ -70,20 +75,8 @@ fn what(query: &mut Query) -> Result<What, Problem> {
 }
 
 fn refuse_unserved(query: &mut Query) -> Result<(), Problem> {
-    let defaults = [
-        ("dry_run", "false"),
-        ("check", "false"),
-        ("delay", "0s"),
-        ("quarantine", "false"),
-        ("purge_cdn", "false"),
-    ];
-    let mut unserved = Vec::new();
-    for (name, default) in defaults {
-        if query.one(name)?.is_some_and(|value| value != default) {
-            unserved.push(name);
-        }
-    }
-    if unserved.is_empty() { Ok(()) } else { Err(Problem::not_served(&unserved)) }
+    let asked = query.one("purge_cdn")?.is_some_and(|value| value != "false");
+    if asked { Err(Problem::not_served(&["purge_cdn"])) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -112,7 +105,9 @@ mod tests {
             ("account=media-cn&account=media-cn", Form::Ndjson, 400),
             ("account=other", Form::Ndjson, 422),
             ("account=a,b", Form::Ndjson, 422),
-            ("dry_run=true", Form::Ndjson, 422),
+            ("purge_cdn=true", Form::Ndjson, 422),
+            ("check=true", Form::Ndjson, 400),
+            ("delay=soon", Form::Ndjson, 400),
         ] {
             assert_eq!(read(query, form), Err(status), "{query}");
         }

@@ -6,6 +6,7 @@ use super::MAX_REASON_LEN;
 use super::faults::{Faults, refuse_unknown, take_text};
 use crate::api::json;
 use crate::api::problem::Problem;
+use crate::types::deletion::Digest;
 use crate::types::outcome::Outcome;
 
 /// Longest reason of a decision.
@@ -24,6 +25,51 @@ pub fn reason(body: &[u8]) -> Result<Option<String>, Problem> {
     refuse_unknown(fields, "#", &mut faults);
     faults.check()?;
     Ok(reason)
+}
+
+/// Reads `{"digest": "…", "reason": "…"}`, or no body at all.
+pub fn go_ahead(body: &[u8]) -> Result<(Option<Digest>, Option<String>), Problem> {
+    if body.is_empty() {
+        return Ok((None, None));
+    }
+    let mut faults = Faults::default();
+    let mut fields = object(body)?;
+    let digest = match fields.remove("digest") {
+        None => None,
+        Some(value) => {
+            let digest = value.as_str().and_then(Digest::parse);
+            digest.or_else(|| faults.add("#/digest", "must be the deletion's digest: 64 hex digits"))
+        }
+    };
+    let reason = take_text(&mut fields, "#", "reason", MAX_REASON_LEN, &mut faults);
+    refuse_unknown(fields, "#", &mut faults);
+    faults.check()?;
+    Ok((digest, reason))
+}
+
+/// The same where the digest must be given.
+pub fn approval(body: &[u8]) -> Result<(Option<Digest>, Option<String>), Problem> {
+    let told = go_ahead(body)?;
+    if told.0.is_some() {
+        return Ok(told);
+    }
+    let mut faults = Faults::default();
+    faults.add::<()>("#/digest", "is missing: give the digest of the deletion that you have looked at");
+    faults.check().map(|()| told)
+}
+
+/// Reads `{"reason": "…"}` where a reason must be given.
+pub fn needed_reason(body: &[u8]) -> Result<String, Problem> {
+    let mut faults = Faults::default();
+    let mut fields = if body.is_empty() { Map::new() } else { object(body)? };
+    let reason = take_text(&mut fields, "#", "reason", MAX_REASON_LEN, &mut faults);
+    let reason = reason.filter(|text| !text.trim().is_empty());
+    if reason.is_none() && faults.0.is_empty() {
+        faults.add::<()>("#/reason", "is missing: say why");
+    }
+    refuse_unknown(fields, "#", &mut faults);
+    faults.check()?;
+    reason.ok_or_else(|| Problem::malformed("give a reason"))
 }
 
 /// Reads `{"outcome": "…", "reason": "…"}`.

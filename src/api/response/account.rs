@@ -36,7 +36,7 @@ impl From<&LaneView> for LaneBody {
     fn from(lane: &LaneView) -> Self {
         Self {
             operation: lane.operation,
-            state: if lane.blocked.is_some() { LaneStateWord::Blocked } else { LaneStateWord::Ok },
+            state: lane.blocked.into(),
             reason: lane.blocked.map(crate::types::outcome::LaneReason::as_str),
             qps: lane.bucket.full.qps,
             share: lane.bucket.full.share,
@@ -62,7 +62,7 @@ pub struct AccountBody {
     /// The kinds that its provider can serve.
     #[schema(value_type = Vec<KindWord>)]
     pub kinds: &'static [Kind],
-    /// `blocked` if any of its lanes is.
+    /// `blocked` if any of its lanes is, `stopped` while a stop switch is on.
     pub state: LaneStateWord,
     /// Why.
     #[schema(value_type = Option<LaneReasonWord>, required = true)]
@@ -78,7 +78,7 @@ impl From<&AccountView> for AccountBody {
             provider: account.provider,
             region: account.region.clone(),
             kinds: account.kinds,
-            state: if account.blocked.is_some() { LaneStateWord::Blocked } else { LaneStateWord::Ok },
+            state: account.blocked.into(),
             reason: account.blocked.map(crate::types::outcome::LaneReason::as_str),
             lanes: account.lanes.iter().map(LaneBody::from).collect(),
         }

@@ -90,13 +90,16 @@ pub struct MediaBody {
     /// Its snapshots; null if the vendor did not tell.
     #[schema(required = true)]
     pub snapshots: Option<Vec<SnapshotBody>>,
+    /// Whether it is under a hold.
+    pub held: bool,
 }
 
 impl MediaBody {
     /// What a vendor told of an asset.
     #[must_use]
-    pub fn new(account: &AccountId, id: &str, facts: Facts) -> Self {
+    pub fn new(account: &AccountId, id: &str, facts: Facts, held: bool) -> Self {
         Self {
+            held,
             id: id.to_owned(),
             account: account.to_string(),
             title: facts.title,

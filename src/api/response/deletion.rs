@@ -3,12 +3,14 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::View;
 use super::item::ItemBody;
-use crate::api::words::{DeletionStateWord, PauseCodeWord};
+use crate::api::words::{ActionWord, DeletionStateWord, PauseCodeWord};
 use crate::dispatch::forecast::Forecast;
+use crate::journal::audit::Action;
 use crate::journal::{DeletionRow, ItemRow};
 use crate::types::deletion::Counts;
-use crate::types::lifecycle::{Pause, PauseCode};
+use crate::types::lifecycle::{Decision, DeletionState, Pause, PauseCode, Review};
 use crate::types::outcome::Outcome;
 use crate::types::target::AccountId;
 
@@ -34,13 +36,19 @@ pub struct CountsBody {
     pub unknown: u64,
     /// Never sent.
     pub canceled: u64,
+    /// Items of a plan that would be sent.
+    pub planned: u64,
 }
 
-impl From<&Counts> for CountsBody {
-    fn from(counts: &Counts) -> Self {
+impl CountsBody {
+    /// The counts of a deletion in this state: what is open in a plan is planned.
+    #[must_use]
+    pub fn new(counts: &Counts, state: DeletionState) -> Self {
+        let is_plan = state == DeletionState::Planned;
         Self {
             total: counts.total,
-            pending: counts.open(),
+            pending: if is_plan { 0 } else { counts.open() },
+            planned: if is_plan { counts.open() } else { 0 },
             deleted: counts.of(Outcome::Deleted),
             absent: counts.of(Outcome::Absent),
             refused: counts.of(Outcome::Refused),
@@ -102,6 +110,64 @@ impl From<&Pause> for PauseBody {
     }
 }
 
+/// What a plan would take.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[schema(as = Plan)]
+pub struct PlanBody {
+    /// Vendor calls, at least: each item is read first where it must be, and sent once.
+    pub calls: u64,
+    /// Seconds at the present rates, with nobody else at work.
+    #[schema(required = true)]
+    pub seconds: Option<f64>,
+    /// Whether what stands at the vendor is still being looked up.
+    pub checking: bool,
+}
+
+/// What somebody decided about a deletion.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Review)]
+pub struct ReviewBody {
+    /// `started`, `approved` or `rejected`.
+    #[schema(value_type = ActionWord)]
+    pub action: &'static str,
+    /// The caller.
+    pub by: String,
+    /// When.
+    #[schema(format = DateTime)]
+    pub at: String,
+    /// Why.
+    #[schema(required = true)]
+    pub reason: Option<String>,
+}
+
+fn reviews(review: &Review) -> Vec<ReviewBody> {
+    let all = [
+        (Action::Started, &review.started),
+        (Action::Approved, &review.approved),
+        (Action::Rejected, &review.rejected),
+    ];
+    let shown = |(action, decision): (Action, &Option<Decision>)| {
+        decision.as_ref().map(|decision| ReviewBody {
+            action: action.as_str(),
+            by: decision.by.clone(),
+            at: decision.at.to_string(),
+            reason: decision.reason.clone(),
+        })
+    };
+    all.into_iter().filter_map(shown).collect()
+}
+
+/// What is told beside a deletion's own row.
+#[derive(Debug)]
+pub struct Around<'a> {
+    /// The accounts of it that are blocked.
+    pub blocked: &'a [(AccountId, &'static str)],
+    /// When it should end.
+    pub forecast: Forecast,
+    /// What it would take, if it is a plan.
+    pub plan: Option<PlanBody>,
+}
+
 /// One accepted request.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Deletion)]
@@ -132,6 +198,21 @@ pub struct DeletionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub pause: Option<PauseBody>,
+    /// While it is planned or awaits approval: until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, nullable = false)]
+    pub expires_at: Option<String>,
+    /// While it is scheduled: when it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, nullable = false)]
+    pub runs_at: Option<String>,
+    /// Of a plan: what it would take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub plan: Option<PlanBody>,
+    /// Who started, approved or rejected it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<ReviewBody>,
     /// SHA-256 over the accounts, kinds, ids, selectors and options of its items, in order.
     #[schema(min_length = 64, max_length = 64)]
     pub digest: String,
@@ -153,16 +234,13 @@ const SUSPICIOUS_ABSENT_PERCENT: u64 = 90;
 const SUSPICIOUS_FROM: u64 = 1_000;
 
 impl DeletionBody {
-    /// A deletion with its items, if they were read, the accounts of it that are blocked, and when it should end.
+    /// A deletion with its items, if they were read, as this caller sees it.
     #[must_use]
-    pub fn new(
-        row: &DeletionRow,
-        items: Option<&[ItemRow]>,
-        blocked: &[(AccountId, &'static str)],
-        forecast: &Forecast,
-    ) -> Self {
+    pub fn new(row: &DeletionRow, items: Option<&[ItemRow]>, around: &Around<'_>, view: View<'_>) -> Self {
         let counts = &row.counts;
-        let mut warnings: Vec<String> = blocked
+        let deadline = |fits: bool| row.deadline.filter(|_| fits).map(|at| at.to_string());
+        let mut warnings: Vec<String> = around
+            .blocked
             .iter()
             .map(|(account, reason)| format!("account {account} is blocked ({reason}); its items wait"))
             .collect();
@@ -181,10 +259,17 @@ impl DeletionBody {
             finished_at: row.finished_at.map(|at| at.to_string()),
             pause: row.pause.as_ref().map(PauseBody::from),
             digest: row.digest.to_string(),
-            counts: counts.into(),
-            forecast: forecast.into(),
+            expires_at: deadline(matches!(
+                row.state,
+                DeletionState::Planned | DeletionState::AwaitingApproval
+            )),
+            runs_at: deadline(row.state == DeletionState::Scheduled),
+            plan: around.plan,
+            reviews: reviews(&row.review),
+            counts: CountsBody::new(counts, row.state),
+            forecast: (&around.forecast).into(),
             warnings,
-            items: items.map(|items| items.iter().map(ItemBody::from).collect()),
+            items: items.map(|items| items.iter().map(|item| ItemBody::new(item, view)).collect()),
         }
     }
 }

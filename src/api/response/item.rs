@@ -6,12 +6,16 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::{MediaBody, View};
 use crate::api::words::{
-    ClassWord, ConfirmationWord, FamilyWord, ItemStateWord, KindWord, OutcomeWord, PurposeWord, ReasonWord,
-    SnapshotWord,
+    ClassWord, ConfirmationWord, FamilyWord, GoesWithWord, ItemStateWord, KindWord, OutcomeWord, PurposeWord,
+    QuarantineWord, ReasonWord, SnapshotWord,
 };
-use crate::journal::{AttemptRow, ItemRow, Receipt, Round};
-use crate::types::deletion::{IfAbsent, Part};
+use crate::journal::{AttemptRow, Found, ItemRow, Quarantine, Receipt, Round};
+use crate::types::asset::Facts;
+use crate::types::deletion::{IfAbsent, ItemState, Part};
+use crate::types::effects::GoesWith;
+use crate::types::lifecycle::DeletionState;
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
 use crate::types::target::{Family, Kind, Name, Renditions, SnapshotType, Snapshots, Target, What};
 
@@ -107,11 +111,33 @@ pub struct ItemErrorBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<KindWord>)]
     pub supported: Vec<Kind>,
+    /// With `held`: the hold, for callers who may read holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub hold: Option<HeldByBody>,
 }
 
-impl From<&ItemError> for ItemErrorBody {
-    fn from(error: &ItemError) -> Self {
+/// The hold for which an item was refused, as it stood then.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = HeldBy)]
+pub struct HeldByBody {
+    /// The id or pattern of the hold.
+    pub id: String,
+    /// Who put it.
+    pub held_by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl ItemErrorBody {
+    fn new(error: &ItemError, sees_holds: bool) -> Self {
+        let hold = error.hold.as_ref().filter(|_| sees_holds);
         Self {
+            hold: hold.map(|hold| HeldByBody {
+                id: hold.id.clone(),
+                held_by: hold.by.clone(),
+                reason: hold.reason.clone(),
+            }),
             code: error.code,
             message: error.message.clone(),
             vendor_code: error.vendor_code.clone(),
@@ -145,14 +171,16 @@ fn confirmation(ending: &Ending) -> Option<&'static str> {
     ending.inferred.then_some("inferred")
 }
 
-impl From<&Part> for PartBody {
-    fn from(part: &Part) -> Self {
+impl PartBody {
+    fn new(part: &Part, sees_holds: bool) -> Self {
         let ending = part.ending.as_ref();
         Self {
             part: part.name.to_string(),
             outcome: ending.map(|ending| ending.outcome.into()),
             confirmation: ending.and_then(confirmation),
-            error: ending.and_then(|ending| ending.error.as_ref()).map(ItemErrorBody::from),
+            error: ending
+                .and_then(|ending| ending.error.as_ref())
+                .map(|error| ItemErrorBody::new(error, sees_holds)),
         }
     }
 }
@@ -241,28 +269,59 @@ pub struct ItemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, nullable = false)]
     pub finished_at: Option<String>,
+    /// Of a plan: what goes with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<GoesWithWord>)]
+    pub effects: Vec<GoesWith>,
+    /// Of a plan with `check`: what stands at the vendor, or null if nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<Option<MediaBody>>,
+    /// Of a plan with `check`: why that could not be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub not_found_out: Option<String>,
+    /// Whether its playback is blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = QuarantineWord, nullable = false)]
+    pub quarantine: Option<Quarantine>,
 }
 
-impl From<&ItemRow> for ItemBody {
-    fn from(row: &ItemRow) -> Self {
+impl ItemBody {
+    /// An item, as this caller sees it.
+    #[must_use]
+    pub fn new(row: &ItemRow, view: View<'_>) -> Self {
+        let target = row.wanted.as_ref().map(|wanted| &wanted.target);
+        let sees_holds = target.is_some_and(|target| view.sees_holds(&target.account));
+        let is_planned = row.deletion_state == DeletionState::Planned && row.state == ItemState::Pending;
         let ending = row.ending.as_ref();
         let ok = ending.map(|ending| is_ok(ending.outcome, row.if_absent));
-        let error = ending.and_then(|ending| ending.error.as_ref()).map(ItemErrorBody::from);
+        let error = ending.and_then(|ending| ending.error.as_ref());
+        let error = error.map(|error| ItemErrorBody::new(error, sees_holds));
         let missed = ending.is_some_and(|ending| ending.outcome == Outcome::Absent) && ok == Some(false);
-        let absent = || ItemErrorBody::from(&ItemError::new(Reason::Absent, "not found in this account"));
+        let absent =
+            || ItemErrorBody::new(&ItemError::new(Reason::Absent, "not found in this account"), false);
+        let (found, not_found_out) = found(row);
         let parts = row.progress.as_ref().map(|progress| progress.parts.as_slice()).unwrap_or_default();
         Self {
             deletion: row.deletion.to_string(),
             index: row.key.index,
             target: row.wanted.as_ref().map(|wanted| (&wanted.target).into()),
             label: row.wanted.as_ref().and_then(|wanted| wanted.label.clone()),
-            state: row.state.into(),
-            outcome: ending.map(|ending| ending.outcome.into()),
+            state: if is_planned { ItemStateWord::Done } else { row.state.into() },
+            outcome: if is_planned {
+                Some(OutcomeWord::Planned)
+            } else {
+                ending.map(|ending| ending.outcome.into())
+            },
             ok,
             retriable: ending.filter(|_| ok == Some(false)).map(|ending| is_retriable(ending.outcome)),
             confirmation: ending.and_then(confirmation),
             error: if missed { Some(absent()) } else { error },
-            parts: if parts.len() > 1 { parts.iter().map(PartBody::from).collect() } else { Vec::new() },
+            parts: if parts.len() > 1 {
+                parts.iter().map(|part| PartBody::new(part, sees_holds)).collect()
+            } else {
+                Vec::new()
+            },
             resolved_id: row.resolved().map(ToString::to_string),
             same_as: row.same_as,
             coalesced_with: row
@@ -275,6 +334,29 @@ impl From<&ItemRow> for ItemBody {
                 request_id: request_id.clone(),
             }),
             finished_at: row.finished_at.map(|at| at.to_string()),
+            effects: target
+                .filter(|_| is_planned)
+                .map(|target| view.dispatch.effects(target))
+                .unwrap_or_default(),
+            found,
+            not_found_out,
+            quarantine: row.note.as_ref().and_then(|note| note.quarantine),
+        }
+    }
+}
+
+/// What a look at the vendor told: something, nothing, or why not.
+fn found(row: &ItemRow) -> (Option<Option<MediaBody>>, Option<String>) {
+    let told = row.note.as_ref().and_then(|note| note.found.as_ref()).zip(row.wanted.as_ref());
+    match told {
+        None => (None, None),
+        Some((Found::Untold(why), _)) => (None, Some(why.clone())),
+        Some((Found::Missing, _)) => (Some(None), None),
+        Some((Found::Stands(facts), wanted)) => {
+            let id = facts.id.as_ref().map_or(wanted.target.name.as_str(), |id| id.as_str());
+            // What is held is refused and no part of a plan.
+            let media = MediaBody::new(&wanted.target.account, id, Facts::clone(facts), false);
+            (Some(Some(media)), None)
         }
     }
 }
@@ -356,12 +438,12 @@ pub struct RoundBody {
     pub settled: bool,
 }
 
-impl From<&Round> for RoundBody {
-    fn from(round: &Round) -> Self {
+impl RoundBody {
+    fn new(round: &Round, sees_holds: bool) -> Self {
         Self {
             number: round.number,
             outcome: round.ending.outcome.into(),
-            error: round.ending.error.as_ref().map(ItemErrorBody::from),
+            error: round.ending.error.as_ref().map(|error| ItemErrorBody::new(error, sees_holds)),
             finished_at: round.finished_at.to_string(),
             reopened_at: round.reopened_at.to_string(),
             by: round.by.clone(),
@@ -382,14 +464,21 @@ pub struct ReceiptBody {
     pub calls: Vec<AttemptBody>,
     /// Its earlier outcomes, oldest first.
     pub rounds: Vec<RoundBody>,
+    /// The audit records that are about it, by their `seq`, oldest first.
+    pub audit: Vec<i64>,
 }
 
-impl From<&Receipt> for ReceiptBody {
-    fn from(receipt: &Receipt) -> Self {
+impl ReceiptBody {
+    /// A receipt, as this caller sees it.
+    #[must_use]
+    pub fn new(receipt: &Receipt, view: View<'_>) -> Self {
+        let wanted = receipt.item.wanted.as_ref();
+        let sees_holds = wanted.is_some_and(|wanted| view.sees_holds(&wanted.target.account));
         Self {
-            item: ItemBody::from(&receipt.item),
+            item: ItemBody::new(&receipt.item, view),
             calls: receipt.attempts.iter().map(AttemptBody::from).collect(),
-            rounds: receipt.rounds.iter().map(RoundBody::from).collect(),
+            rounds: receipt.rounds.iter().map(|round| RoundBody::new(round, sees_holds)).collect(),
+            audit: receipt.audit.clone(),
         }
     }
 }

@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::ConfigArg;
 use crate::app::accounts::{Account, set_up};
+use crate::guard::caller::Caps;
 use crate::settings::{AccountSettings, CredentialSettings, LimitSettings, LogFormat, Settings};
 use crate::types::clock::{Clock, SystemClock};
 use crate::types::duration::show;
@@ -119,21 +120,27 @@ fn write_callers(out: &mut impl Write, settings: &Settings) -> io::Result<()> {
     }
     for one in &settings.callers {
         let caller = &one.caller;
-        let rights = [(caller.may_read, "read"), (caller.may_delete, "delete")];
-        let rights = rights.into_iter().filter(|(has, _)| *has).map(|(_, word)| word).collect::<Vec<_>>();
         let globs = caller.accounts.iter().map(ToString::to_string).collect::<Vec<_>>();
         let nowhere = !settings.accounts.iter().any(|account| caller.sees(&account.name));
         let note = if nowhere { " (matches no configured account)" } else { "" };
         let keys = if one.keys.len() == 1 { "1 key".to_owned() } else { format!("{} keys", one.keys.len()) };
         writeln!(
             out,
-            "  {:<12} may {} on {}{note}; {keys}",
+            "  {:<12} may {} on {}{note}; {keys}{}",
             caller.name,
-            rights.join(" and "),
-            globs.join(", ")
+            caller.rights.words().join(" and "),
+            globs.join(", "),
+            caps(caller.caps)
         )?;
     }
     Ok(())
+}
+
+/// What bounds a caller, in words.
+fn caps(caps: Caps) -> String {
+    let one = caps.max_items.map(|most| format!("; {most} items in one deletion"));
+    let day = caps.max_items_per_day.map(|most| format!("; {most} items a day"));
+    one.into_iter().chain(day).collect()
 }
 
 /// Two digits are enough for people: 90, 0.9, 4.55.
@@ -174,10 +181,12 @@ mod tests {
             key_sha256 = "{digest}"
             accounts = ["media-*"]
             may = ["read", "delete"]
+            max_items = 50
+            max_items_per_day = 1000
             [callers.lost]
             key_sha256 = "{}"
             accounts = ["other"]
-            may = ["read"]
+            may = ["read", "approve", "delete:source"]
             "#,
             KeyDigest::of("another")
         ))
@@ -193,8 +202,8 @@ mod tests {
             "  key          from the environment",
             "  DeleteMedia              50 a second × 0.8 → rate 40, burst 10",
             "  DescribeMedia            10 a second × 0.9 → rate 9, burst 1",
-            "  cms          may read and delete on media-*; 1 key",
-            "  lost         may read on other (matches no configured account); 1 key",
+            "  cms          may read and delete on media-*; 1 key; 50 items in one deletion; 1000 items a day",
+            "  lost         may read and delete:source and approve on other (matches no configured account); 1 key",
         ] {
             assert!(said.lines().any(|one| one == line), "{line:?} is not in\n{said}");
         }

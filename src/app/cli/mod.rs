@@ -35,6 +35,9 @@ pub mod key;
 /// Check a journal.
 pub mod fsck;
 
+/// Check the audit chain.
+pub mod audit;
+
 /// Copy a journal.
 pub mod backup;
 
@@ -47,6 +50,7 @@ Examples:
   vodrm serve --config vodrm.toml       serve the API
   vodrm backup --to backups/monday.db   copy the journal while the service runs
   vodrm fsck backups/monday.db          check a journal
+  vodrm audit verify                    check who did what: nothing changed, nothing missing
 
 Settings come from config/default.toml, config/{VODRM_ENV}.toml, the file after
 --config and variables such as VODRM__SERVER__LISTEN=0.0.0.0:8080, where later ones win.
@@ -54,7 +58,7 @@ Settings come from config/default.toml, config/{VODRM_ENV}.toml, the file after
 Exit codes:
   0  done
   1  it did not work; the reason is on stderr, in lines that begin with `error: `
-  2  the command line is wrong; with fsck also: the journal cannot be read";
+  2  the command line is wrong; with fsck and audit also: the journal cannot be read";
 
 /// One delete API over video clouds: Alibaba Cloud VOD and Tencent Cloud VOD
 #[derive(Debug, Parser)]
@@ -84,6 +88,8 @@ pub enum Command {
     Key(key::KeyArgs),
     /// Check a journal against its own rules, beside a service that runs
     Fsck(fsck::FsckArgs),
+    /// Check that no audit record was changed, removed or moved, beside a service that runs
+    Audit(audit::AuditArgs),
     /// Copy a journal to a new file, beside a service that runs
     Backup(backup::BackupArgs),
 }
@@ -129,6 +135,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Health(args) => health::run(args).await,
         Command::Key(args) => key::run(args),
         Command::Fsck(args) => fsck::run(args).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Backup(args) => backup::run(args).await,
     }
 }
@@ -153,6 +160,8 @@ mod tests {
             "vodrm key new cms",
             "vodrm fsck",
             "vodrm fsck data/vodrm.db",
+            "vodrm audit verify",
+            "vodrm audit verify data/vodrm.db --head 3:0000000000000000000000000000000000000000000000000000000000000000",
             "vodrm backup --to b.db --config a.toml",
             "vodrm backup --to b.db data/vodrm.db",
             "vodrm serve --accept-moved-journal",
@@ -165,6 +174,9 @@ mod tests {
             "vodrm serve --listen nowhere",
             "vodrm key new a/b",
             "vodrm nope",
+            "vodrm audit",
+            "vodrm audit verify --head 3",
+            "vodrm audit verify --head 3:00",
             "vodrm backup",
         ] {
             assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{line}");

@@ -155,7 +155,9 @@ impl<R: RngExt> Case<'_, R> {
             Verdict::Fault(_) => self.same_step_now(),
             Verdict::Unclear if self.around.entries > 1 => self.split(),
             // A read deletes nothing: whatever it left open, it may simply be made again.
-            Verdict::Unclear | Verdict::Doubtful { .. } | Verdict::Deleted => self.again(Again::Unavailable),
+            Verdict::Unclear | Verdict::Doubtful { .. } | Verdict::Deleted | Verdict::Done => {
+                self.again(Again::Unavailable)
+            }
         }
     }
 
@@ -220,7 +222,7 @@ impl<R: RngExt> Case<'_, R> {
             }
             Verdict::Again(why) => self.again(why),
             Verdict::Fault(_) => self.same_step_now(),
-            Verdict::Facts(_) => {
+            Verdict::Facts(_) | Verdict::Done => {
                 // A provider that reads instead of deleting has told us nothing of a delete.
                 self.doubt(DoubtKind::Answered);
                 self.after_doubt()
@@ -289,7 +291,7 @@ impl<R: RngExt> Case<'_, R> {
             Verdict::NotOk { .. } => Facts::only(Standing::Untold),
             Verdict::Fault(_) => return self.same_step_now(),
             Verdict::Again(why) => return self.read_again(why),
-            Verdict::Unclear | Verdict::Doubtful { .. } | Verdict::Deleted => {
+            Verdict::Unclear | Verdict::Doubtful { .. } | Verdict::Deleted | Verdict::Done => {
                 return self.read_again(Again::Unavailable);
             }
         };
@@ -601,6 +603,7 @@ fn failed(reason: Reason, vendor_code: Option<String>) -> Ending {
         | Reason::Invalid
         | Reason::Busy
         | Reason::Unsettled
+        | Reason::Held
         | Reason::Absent => "the vendor did not do it in all the tries it was given",
     };
     Ending::not_ok(Outcome::Failed, ItemError { vendor_code, ..ItemError::new(reason, message) })

@@ -100,6 +100,7 @@ mod tests {
     use super::super::tests::{Paper, at};
     use super::*;
     use crate::types::deletion::{Asked, DeletionId, IfAbsent, ItemKey, ItemState, Wanted};
+    use crate::types::lifecycle::DeletionState;
     use crate::types::outcome::{Ending, ItemError, Reason};
     use crate::types::target::{AccountId, Name, What};
 
@@ -118,6 +119,7 @@ mod tests {
             what: What::Media,
         };
         ItemRow {
+            deletion_state: DeletionState::Finished,
             key: ItemKey { deletion: 1, index: 4 },
             deletion: DeletionId::new(),
             wanted: Some(Wanted { target, label: None }),
@@ -131,6 +133,7 @@ mod tests {
             same_as: None,
             coalesced_with: None,
             if_absent: IfAbsent::Ok,
+            note: None,
         }
     }
 

@@ -12,6 +12,7 @@ use super::*;
 use crate::journal::Claimed;
 use crate::providers::{Call, CallReport, Effect, ReadFirst, Refusal, Route};
 use crate::types::deletion::{DeletionId, PartName};
+use crate::types::effects::GoesWith;
 use crate::types::outcome::LaneReason;
 use crate::types::target::{AccountId, Kind, MediaId, Name, OperationName, Target, What};
 
@@ -69,6 +70,12 @@ impl Provider for Paper {
         unreachable!("decisions make no call")
     }
     fn portrait(&self, _: &MediaId) -> Vec<Call> {
+        Vec::new()
+    }
+    fn survey(&self, _: &Target) -> Option<(&'static Operation, Entry)> {
+        None
+    }
+    fn effects(&self, _: &Target) -> Vec<GoesWith> {
         Vec::new()
     }
 }

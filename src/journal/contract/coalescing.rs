@@ -153,7 +153,7 @@ pub(in crate::journal) async fn an_uploads_items_are_coalesced_too(bench: &Bench
     // Not yet there, so it is not taken along.
     let direct = bench.append(vec![sent("v3")]).await;
     assert_eq!(bench.end(&direct.claimed, &Ending::deleted()).await.ended.len(), 1);
-    let seal = Seal { total: 3, digest: Digest([1; 32]), fingerprint: None };
+    let seal = Seal::of(3, Digest([1; 32]));
     bench.journal.seal(seq, seal).await.unwrap();
     assert_eq!(names(&bench.claim("DeleteVideo", 9).await), ["v2", "v3"]);
     assert_eq!(bench.end(&first.claimed, &Ending::deleted()).await.touched.len(), 2);

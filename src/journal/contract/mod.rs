@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::types::clock::{Clock, ManualClock};
+use crate::types::lifecycle::{Decision, PauseCode};
 use crate::types::metrics::Metrics;
 use crate::types::target::{Name, What};
 
@@ -34,7 +35,25 @@ pub(super) mod reading;
 
 pub(super) mod crowds;
 
-pub(super) mod lifecycle;
+mod verbs;
+
+pub(super) mod pausing;
+
+pub(super) mod canceling;
+
+pub(super) mod reopening;
+
+pub(super) mod keeping;
+
+pub(super) mod gates;
+
+pub(super) mod ahead;
+
+pub(super) mod limits;
+
+pub(super) mod auditing;
+
+pub(super) mod races;
 
 pub(super) mod model;
 
@@ -100,30 +119,63 @@ macro_rules! contract_tests {
             crowds::counts_add_up_whenever_one_looks,
             crowds::two_claimers_never_get_the_same_item,
             crowds::after_close_nothing_is_written,
-            lifecycle::a_paused_deletion_hands_out_nothing,
-            lifecycle::what_was_sent_before_a_pause_is_recorded,
-            lifecycle::a_paused_deletion_may_finish,
-            lifecycle::what_is_tried_counts_from_the_last_resume,
-            lifecycle::all_that_runs_can_be_paused_at_once,
-            lifecycle::a_cancel_ends_what_was_not_sent,
-            lifecycle::a_try_that_did_nothing_is_the_last_after_a_cancel,
-            lifecycle::a_cancel_of_nothing_open_finishes_at_once,
-            lifecycle::a_cancel_goes_on_after_a_restart,
-            lifecycle::a_leader_that_was_not_sent_hands_on,
-            lifecycle::who_waits_for_a_call_can_be_canceled_alone,
-            lifecycle::a_call_that_may_have_worked_serves_all_who_wait,
-            lifecycle::a_retry_keeps_what_was,
-            lifecycle::a_retry_goes_on_after_a_restart,
-            lifecycle::a_retry_keeps_a_pause,
-            lifecycle::an_item_served_by_anothers_call_can_be_opened_alone,
-            lifecycle::only_what_is_unknown_is_settled,
-            lifecycle::shares_tell_who_else_is_in_a_lane,
-            lifecycle::what_is_no_longer_kept_goes_and_nothing_else,
-            lifecycle::a_removal_goes_on_after_a_restart,
-            lifecycle::a_discarded_upload_is_removed,
-            lifecycle::old_keys_are_forgotten,
-            lifecycle::of_equal_verbs_one_wins,
-            lifecycle::verbs_race_with_calls_and_all_adds_up,
+            pausing::a_paused_deletion_hands_out_nothing,
+            pausing::what_was_sent_before_a_pause_is_recorded,
+            pausing::a_paused_deletion_may_finish,
+            pausing::what_is_tried_counts_from_the_last_resume,
+            pausing::all_that_runs_can_be_paused_at_once,
+            canceling::a_cancel_ends_what_was_not_sent,
+            canceling::a_try_that_did_nothing_is_the_last_after_a_cancel,
+            canceling::a_cancel_of_nothing_open_finishes_at_once,
+            canceling::a_cancel_goes_on_after_a_restart,
+            canceling::a_leader_that_was_not_sent_hands_on,
+            canceling::who_waits_for_a_call_can_be_canceled_alone,
+            canceling::a_call_that_may_have_worked_serves_all_who_wait,
+            reopening::a_retry_keeps_what_was,
+            reopening::a_retry_goes_on_after_a_restart,
+            reopening::a_retry_keeps_a_pause,
+            reopening::an_item_served_by_anothers_call_can_be_opened_alone,
+            reopening::only_what_is_unknown_is_settled,
+            keeping::shares_tell_who_else_is_in_a_lane,
+            keeping::what_is_no_longer_kept_goes_and_nothing_else,
+            keeping::a_removal_goes_on_after_a_restart,
+            keeping::a_discarded_upload_is_removed,
+            keeping::old_keys_are_forgotten,
+            gates::every_gate_is_passed_in_order_and_nothing_is_sent_before,
+            gates::an_upload_passes_the_same_gates,
+            gates::what_has_ended_at_once_waits_for_nobody,
+            gates::nothing_starts_as_sending_before_it_may,
+            gates::who_asked_does_not_approve,
+            gates::a_decision_is_about_what_was_seen,
+            gates::what_is_rejected_or_canceled_ahead_is_never_sent,
+            gates::a_plan_and_a_request_for_approval_expire,
+            gates::a_delay_survives_a_pause_and_a_restart,
+            gates::what_has_lapsed_is_told_earliest_first,
+            gates::what_does_not_run_shares_no_call,
+            gates::deletions_ahead_are_listed_by_their_state,
+            ahead::a_plan_is_looked_up_before_it_can_start,
+            ahead::playback_is_blocked_while_it_waits_and_lifted_if_it_dies,
+            ahead::playback_is_blocked_once_on_the_way,
+            ahead::work_ahead_goes_on_after_a_restart,
+            ahead::notes_add_to_each_other_and_go_with_their_deletion,
+            limits::a_days_items_are_counted_and_capped,
+            limits::a_plan_counts_when_it_is_started,
+            limits::an_upload_counts_when_it_is_sealed,
+            limits::a_replay_counts_nothing,
+            limits::fifty_at_once_never_pass_a_cap,
+            limits::holds_are_kept_until_they_are_lifted,
+            limits::stops_are_kept_until_they_are_lifted,
+            auditing::every_decision_is_recorded_once,
+            auditing::every_call_is_recorded_with_its_items,
+            auditing::a_call_is_recorded_as_it_went,
+            auditing::what_is_given_up_or_decided_is_recorded,
+            auditing::holds_stops_and_what_was_refused_are_recorded,
+            auditing::records_are_filtered_and_paged,
+            auditing::records_outlive_their_deletion_and_a_restart,
+            auditing::a_refused_write_leaves_no_record,
+            races::of_equal_verbs_one_wins,
+            races::verbs_race_with_calls_and_all_adds_up,
+            races::approval_races_have_one_winner_each,
         );
     };
     ($bench:path; $($part:ident::$name:ident),* $(,)?) => {
@@ -182,7 +234,7 @@ impl Bench {
     pub(super) async fn accept(&self, deletion: NewDeletion) -> Appended {
         match self.journal.append(deletion).await.unwrap() {
             Accepted::New(appended) => appended,
-            other @ (Accepted::Known(_) | Accepted::KeyReused | Accepted::KeyBusy) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -282,6 +334,8 @@ pub(super) fn deletion(items: Vec<NewItem>) -> NewDeletion {
         items,
         digest: Digest([7; 32]),
         once: None,
+        terms: Terms::default(),
+        daily_cap: None,
     }
 }
 

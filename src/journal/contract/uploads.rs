@@ -17,12 +17,19 @@ async fn begin(bench: &Bench) -> (DeletionId, DeletionSeq) {
     (upload.id, seq)
 }
 
+fn sealed(sealed: Sealed) -> Touched {
+    match sealed {
+        Sealed::Done(touched) => touched,
+        Sealed::CapReached(cap) => panic!("{cap:?}"),
+    }
+}
+
 async fn stage(bench: &Bench, seq: DeletionSeq, from: u32, items: Vec<NewItem>) {
     bench.journal.stage(seq, from, items).await.unwrap();
 }
 
 fn seal(total: u32) -> Seal {
-    Seal { total, digest: Digest([9; 32]), fingerprint: None }
+    Seal::of(total, Digest([9; 32]))
 }
 
 fn of(name: &str, what: What, operation: &'static str) -> NewItem {
@@ -60,7 +67,7 @@ pub(in crate::journal) async fn an_upload_is_invisible_until_it_is_sealed(bench:
     stage(bench, seq, 3, vec![waiting("v3"), of("v4", What::Media, "GetPlayInfo")]).await;
     nothing_is_shown(bench, &id, seq).await;
     bench.clock.advance(Duration::from_mins(1));
-    let touched = bench.journal.seal(seq, seal(5)).await.unwrap();
+    let touched = sealed(bench.journal.seal(seq, seal(5)).await.unwrap());
     assert_eq!((touched.seq, &touched.id, touched.finished), (seq, &id, false));
     assert_eq!((touched.counts.total, touched.counts.open()), (5, 4));
     assert_eq!(touched.baseline, touched.counts, "nothing of it was tried");
@@ -143,7 +150,7 @@ pub(in crate::journal) async fn lines_that_cannot_be_read_are_items_that_ended(b
     let (id, seq) = begin(bench).await;
     let (first, second) = (bad_line(1), bad_line(2));
     stage(bench, seq, 0, vec![first.0, second.0]).await;
-    let touched = bench.journal.seal(seq, seal(2)).await.unwrap();
+    let touched = sealed(bench.journal.seal(seq, seal(2)).await.unwrap());
     assert!(touched.finished);
     let row = bench.journal.deletion(&id).await.unwrap().unwrap();
     assert_eq!((row.state, row.finished_at), (DeletionState::Finished, Some(bench.now())));

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::state::{Deletion, Item, Key, Stand, State, Written};
 use super::{Verdict, invalid, later};
 use crate::journal::{
-    Accepted, Appended, Begun, Claimed, Error, NewDeletion, NewItem, NewUpload, Once, Seal, Start,
+    Accepted, Appended, Begun, CapReached, Claimed, Error, NewDeletion, NewItem, NewUpload, Once, Seal, Start,
 };
 use crate::types::deletion::{Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, Step, Wanted};
-use crate::types::lifecycle::DeletionState;
+use crate::types::lifecycle::{DeletionState, Passed, Review, Terms};
 use crate::types::target::Target;
 
 /// Where an item hangs when it is written.
@@ -56,25 +56,37 @@ impl State {
         self.deletions.get(&seq).map(|deletion| deletion.id.clone())
     }
 
-    pub(super) fn append(&mut self, new: NewDeletion, written: &mut Written) -> Result<Accepted, Error> {
+    pub(super) fn append(
+        &mut self,
+        new: NewDeletion,
+        written: &mut Written,
+    ) -> Result<Result<Accepted, CapReached>, Error> {
         if let Some(once) = &new.once
             && let Some(known) = self.known(&new.requested_by, once, written.now)
         {
-            return Ok(known);
+            return Ok(Ok(known));
         }
         let fresh = fresh(new.id, new.requested_by.clone(), new.reason, new.if_absent, written.now);
-        let running = Deletion { state: DeletionState::Running, digest: new.digest, ..fresh };
-        let seq = self.add_deletion(running)?;
+        // Where its terms hold it back, that is known before the first item comes to wait.
+        let state = new.terms.state(Passed::Nothing);
+        let made = Deletion { state, digest: new.digest, terms: new.terms, ..fresh };
+        let seq = self.add_deletion(made)?;
         if let Some(once) = new.once {
             let keep_until = later(written.now, once.keep);
             let kept = Key { fingerprint: Some(once.fingerprint), deletion: seq, keep_until };
-            self.keys.insert((new.requested_by, once.key), kept);
+            self.keys.insert((new.requested_by.clone(), once.key), kept);
         }
         let mut sent = Vec::new();
         for (index, item) in (0..).zip(new.items) {
             let key = ItemKey { deletion: seq, index };
+            if !state.sends() && matches!(item.start, Start::Sends { .. }) {
+                return invalid("nothing is sent of a deletion that does not run yet");
+            }
             let lease = self.add_item(key, item, written)?;
             sent.extend(lease.map(|lease| (key, lease)));
+        }
+        if let Some(reached) = self.made(seq, &new.requested_by, new.daily_cap, written.now) {
+            return Ok(Err(reached));
         }
         let mut claimed: Vec<Claimed> = Vec::new();
         for (key, lease) in sent {
@@ -85,7 +97,7 @@ impl State {
         if let Some(deletion) = self.deletions.get_mut(&seq) {
             deletion.baseline = deletion.counts();
         }
-        Ok(Accepted::New(Appended { seq, claimed, finished }))
+        Ok(Ok(Accepted::New(Appended { seq, claimed, finished })))
     }
 
     /// Adds an item; how long its sender may take, if it starts as handed out.
@@ -219,7 +231,7 @@ impl State {
         upload: DeletionSeq,
         seal: &Seal,
         written: &mut Written,
-    ) -> Result<DeletionSeq, Error> {
+    ) -> Result<Result<DeletionSeq, CapReached>, Error> {
         let staged = self.receiving(upload)?.items.len();
         if usize::try_from(seal.total) != Ok(staged) {
             return invalid(format!("{staged} items are staged, not {}", seal.total));
@@ -229,10 +241,15 @@ impl State {
             key.fingerprint = Some(fingerprint);
         }
         if let Some(deletion) = self.deletions.get_mut(&upload) {
-            deletion.state = DeletionState::Running;
+            deletion.state = seal.terms.state(Passed::Nothing);
+            deletion.terms = seal.terms.clone();
             deletion.created_at = written.now;
             deletion.digest = seal.digest;
             deletion.baseline = deletion.counts();
+        }
+        let caller = self.deletions.get(&upload).map(|deletion| deletion.requested_by.clone());
+        if let Some(reached) = self.made(upload, &caller.unwrap_or_default(), seal.daily_cap, written.now) {
+            return Ok(Err(reached));
         }
         let of_upload = |(key, _, item): (ItemKey, _, &Item)| {
             (key.deletion == upload).then(|| Some((item.lane()?, item.due()?)))?
@@ -242,7 +259,31 @@ impl State {
             self.enqueue(&lane, upload, due_at, written.now);
         }
         written.touched.insert(upload);
-        Ok(upload)
+        Ok(Ok(upload))
+    }
+
+    /// All items of a deletion are there: it begins to wait, if it must, and counts, if it is no
+    /// plan. What its caller would need, if that is too much.
+    fn made(
+        &mut self,
+        seq: DeletionSeq,
+        caller: &str,
+        daily_cap: Option<u64>,
+        now: Timestamp,
+    ) -> Option<CapReached> {
+        let deletion = self.deletions.get_mut(&seq)?;
+        let open = deletion.open();
+        if open == 0 {
+            // There is nothing to start, to approve or to wait for.
+            deletion.state = DeletionState::Running;
+            return None;
+        }
+        deletion.deadline = deletion.terms.time_in(deletion.state).map(|time| later(now, time));
+        deletion.begin_work();
+        if deletion.state == DeletionState::Planned {
+            return None;
+        }
+        self.guards.count(caller, open, daily_cap, now)
     }
 
     /// Does nothing to what is sealed or discarded already.
@@ -292,6 +333,10 @@ fn fresh(
         state: DeletionState::Receiving,
         discarded: false,
         pause: None,
+        terms: Terms::default(),
+        review: Review::default(),
+        deadline: None,
+        released_at: None,
         chore: None,
         bulk: false,
         round: 0,

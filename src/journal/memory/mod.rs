@@ -7,6 +7,7 @@
 //! it is, and the other files follow the trait by subject.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,12 +15,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Accepted, Asked, Begun, CallRecord, Change, Chore, Claim, Claimed, DeletionFilter, DeletionRow, Error,
-    ItemFilter, ItemRow, Journal, LaneShare, NewDeletion, NewItem, NewUpload, Once, OpenLane, Receipt,
-    Recorded, Rescue, Retry, Seal, Settled, Settlement, Touched, Turned,
+    Accepted, Asked, Begun, CallRecord, CapReached, Change, Chore, Claim, Claimed, DeletionFilter,
+    DeletionRow, Error, ItemFilter, ItemRow, Journal, LaneShare, Lapsed, NewDeletion, NewItem, NewUpload,
+    Noted, Once, OpenLane, Receipt, Recorded, Rescue, Retry, Seal, Sealed, Settled, Settlement, Turned,
+    audit,
 };
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
+use crate::types::hold::{Hold, HoldId, Stop};
 use crate::types::lifecycle::Pause;
 use crate::types::target::AccountId;
 
@@ -37,6 +40,9 @@ mod sending;
 
 /// Verbs and what they leave to do.
 mod turning;
+
+/// Caps, holds, stops.
+mod guarding;
 
 /// What readers are told.
 mod reading;
@@ -96,13 +102,24 @@ impl MemoryJournal {
         &self,
         write: impl FnOnce(&mut State, &mut Written) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let (done, _) = self.write(|state, written| {
+        let (Ok(done), _) =
+            self.write_within(|state, written| Ok(Ok::<_, Infallible>(write(state, written)?)))?;
+        Ok(done)
+    }
+
+    /// One that may also find out half-way that it goes over a limit.
+    fn write_within<T, L>(
+        &self,
+        write: impl FnOnce(&mut State, &mut Written) -> Result<Result<T, L>, Error>,
+    ) -> Result<(Result<T, L>, Recorded), Error> {
+        self.write(|state, written| {
             let mut copy = state.clone();
             let done = write(&mut copy, written)?;
-            *state = copy;
+            if done.is_ok() {
+                *state = copy;
+            }
             Ok(done)
-        })?;
-        Ok(done)
+        })
     }
 }
 
@@ -133,7 +150,8 @@ fn invalid<T>(why: impl Into<String>) -> Result<T, Error> {
 #[async_trait]
 impl Journal for MemoryJournal {
     async fn append(&self, deletion: NewDeletion) -> Result<Accepted, Error> {
-        self.try_write(|state, written| state.append(deletion, written))
+        let (done, _) = self.write_within(|state, written| state.append(deletion, written))?;
+        Ok(done.unwrap_or_else(Accepted::CapReached))
     }
 
     async fn known(&self, requested_by: &str, once: &Once) -> Result<Option<Accepted>, Error> {
@@ -148,10 +166,13 @@ impl Journal for MemoryJournal {
         self.try_write(|state, written| state.stage(upload, from, items, written))
     }
 
-    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Touched, Error> {
-        let (seq, recorded) = self.write(|state, written| state.seal(upload, &seal, written))?;
-        let touched = recorded.touched.into_iter().find(|touched| touched.seq == seq);
-        touched.ok_or_else(|| Error::Invalid("a seal that touched nothing".to_owned()))
+    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Sealed, Error> {
+        let (done, recorded) = self.write_within(|state, written| state.seal(upload, &seal, written))?;
+        if let Err(reached) = done {
+            return Ok(Sealed::CapReached(reached));
+        }
+        let touched = recorded.touched.into_iter().find(|touched| touched.seq == upload);
+        touched.map(Sealed::Done).ok_or_else(|| Error::Invalid("a seal that touched nothing".to_owned()))
     }
 
     async fn discard(&self, upload: DeletionSeq) -> Result<(), Error> {
@@ -211,6 +232,56 @@ impl Journal for MemoryJournal {
             (false, Some(row)) => Settled::Wrong(row),
             (_, None) => Settled::NoItem,
         })
+    }
+
+    async fn note(&self, deletion: DeletionSeq, noted: Noted) -> Result<bool, Error> {
+        self.try_write(|state, _| state.note(deletion, noted))
+    }
+
+    async fn lapsed(&self, limit: usize) -> Result<Lapsed, Error> {
+        let now = floor(self.clock.now());
+        self.read(|state| state.lapsed(limit, now))
+    }
+
+    async fn hold(&self, hold: Hold) -> Result<(), Error> {
+        self.write(|state, _| {
+            state.guards.hold(hold);
+            Ok(())
+        })
+        .map(|_| ())
+    }
+
+    async fn lift(&self, account: &AccountId, id: &HoldId, _by: &str) -> Result<Option<Hold>, Error> {
+        Ok(self.write(|state, _| Ok(state.guards.lift(account, id)))?.0)
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, Error> {
+        self.read(|state| state.guards.holds())
+    }
+
+    async fn stop(&self, stop: Stop) -> Result<bool, Error> {
+        Ok(self.write(|state, _| Ok(state.guards.stop(stop)))?.0)
+    }
+
+    async fn restart(
+        &self,
+        account: Option<&AccountId>,
+        _by: &str,
+        _reason: Option<&str>,
+    ) -> Result<bool, Error> {
+        Ok(self.write(|state, _| Ok(state.guards.restart(account)))?.0)
+    }
+
+    async fn stops(&self) -> Result<Vec<Stop>, Error> {
+        self.read(|state| state.guards.stops())
+    }
+
+    async fn audit(&self, _entries: Vec<audit::Entry>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn audited(&self, _filter: audit::AuditFilter, _limit: usize) -> Result<Vec<audit::Record>, Error> {
+        Ok(Vec::new())
     }
 
     async fn chores(&self) -> Result<Vec<Chore>, Error> {
@@ -291,6 +362,12 @@ enum Verdict {
     Same(DeletionSeq),
     /// It does not fit.
     Wrong(DeletionSeq),
+    /// The digest that was given is another.
+    OtherDigest(DeletionSeq),
+    /// It is the asker's own.
+    Own(DeletionSeq),
+    /// The asker has not so many items left today.
+    CapReached(CapReached),
     /// There is no such deletion.
     Nobody,
 }
@@ -302,6 +379,9 @@ impl MemoryJournal {
             Verdict::Done(seq) => Some(Turned::Done(state.deletion_row(seq)?, recorded)),
             Verdict::Same(seq) => Some(Turned::Same(state.deletion_row(seq)?)),
             Verdict::Wrong(seq) => Some(Turned::Wrong(state.deletion_row(seq)?)),
+            Verdict::OtherDigest(seq) => Some(Turned::OtherDigest(state.deletion_row(seq)?)),
+            Verdict::Own(seq) => Some(Turned::Own(state.deletion_row(seq)?)),
+            Verdict::CapReached(reached) => Some(Turned::CapReached(reached)),
             Verdict::Nobody => None,
         }
     }

@@ -10,6 +10,7 @@ use crate::journal::{
     AttemptRow, DeletionFilter, DeletionRow, ItemFilter, ItemRow, LaneShare, OpenLane, Receipt,
 };
 use crate::types::deletion::{DeletionSeq, ItemKey, ItemState, LaneId};
+use crate::types::lifecycle::DeletionState;
 use crate::types::target::{AccountId, MediaId};
 
 impl State {
@@ -23,6 +24,10 @@ impl State {
             if_absent: deletion.if_absent,
             state: deletion.state,
             pause: deletion.pause.clone(),
+            terms: deletion.terms.clone(),
+            review: deletion.review.clone(),
+            deadline: deletion.deadline,
+            chore: deletion.chore.as_ref().map(|work| work.kind.word()),
             digest: deletion.digest,
             bulk: deletion.bulk,
             round: deletion.round,
@@ -75,6 +80,7 @@ impl State {
         Some(ItemRow {
             key,
             deletion: deletion.id.clone(),
+            deletion_state: deletion.state,
             wanted: item.wanted.clone(),
             state,
             ending: done.as_ref().map(|(ending, ..)| ending.clone()),
@@ -86,6 +92,7 @@ impl State {
             same_as: item.same_as,
             coalesced_with: served_by,
             if_absent: deletion.if_absent,
+            note: item.note.clone(),
         })
     }
 
@@ -116,7 +123,7 @@ impl State {
         let calls = self.source(key).map(|source| source.attempts.clone()).unwrap_or_default();
         let attempts = (1..).zip(calls).map(|(number, call)| AttemptRow { number, call }).collect();
         let rounds = self.item(key).map(|item| item.rounds.clone()).unwrap_or_default();
-        Some(Receipt { item, attempts, rounds })
+        Some(Receipt { item, attempts, rounds, audit: Vec::new() })
     }
 
     pub(super) fn items_of(
@@ -145,7 +152,11 @@ impl State {
 
     pub(super) fn open_lanes(&self) -> Vec<OpenLane> {
         let mut lanes: BTreeMap<LaneId, OpenLane> = BTreeMap::new();
-        for (_, deletion, item) in self.all().filter(|(_, deletion, _)| deletion.is_shown()) {
+        // What never ran, or not yet, is in nobody's way.
+        let counts = |deletion: &Deletion| {
+            matches!(deletion.state, DeletionState::Running | DeletionState::Paused | DeletionState::Canceled)
+        };
+        for (_, deletion, item) in self.all().filter(|(_, deletion, _)| counts(deletion)) {
             if let (Some(lane), Some(_)) = (item.lane(), item.due()) {
                 let open = lanes.entry(lane.clone()).or_insert(OpenLane { lane, waiting: 0, bulk: 0 });
                 open.waiting += 1;

@@ -11,7 +11,6 @@ use super::state::{Item, Stand, State, Written, canceled_ending};
 use super::{ceiling, floor, later};
 use crate::journal::{CallRecord, Change, Claim, Claimed, Next, Rescue};
 use crate::types::deletion::{ItemKey, LaneId};
-use crate::types::lifecycle::DeletionState;
 
 /// Rows of the same name that are looked at for a call to share, newest first.
 const NAMESAKES: usize = 256;
@@ -165,7 +164,8 @@ impl State {
     ) -> Option<Claimed> {
         let deletion = self.deletions.get_mut(&key.deletion)?;
         deletion.started_at.get_or_insert(written.now);
-        let (id, bulk, created_at) = (deletion.id.clone(), deletion.bulk, deletion.created_at);
+        let (id, bulk) = (deletion.id.clone(), deletion.bulk);
+        let begun_at = deletion.released_at.unwrap_or(deletion.created_at);
         let item = self.item_mut(key)?;
         item.stand = Stand::Sending(later(written.now, lease));
         item.generation += 1;
@@ -178,7 +178,7 @@ impl State {
             progress: item.progress.clone(),
             calls: u32::try_from(item.attempts.len()).unwrap_or(u32::MAX),
             tries: item.tries,
-            accepted_at: item.since.unwrap_or(created_at),
+            accepted_at: item.since.unwrap_or(begun_at),
             lapsed_at,
             bulk,
         })
@@ -208,8 +208,8 @@ impl State {
                     item.tries += u32::from(counts);
                     item.step = Some(step);
                     let never_sent = !item.was_sent();
-                    let state = self.deletions.get(&change.key.deletion).map(|deletion| deletion.state);
-                    if state == Some(DeletionState::Canceled) && never_sent {
+                    let is_dead = self.deletions.get(&change.key.deletion).is_some_and(|d| d.state.is_dead());
+                    if is_dead && never_sent {
                         self.end(change.key, &canceled_ending(), written);
                     } else {
                         self.wait(change.key, ceiling(due_at), written);

@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::Keys;
+use super::guarding::Guards;
+use super::later;
 use super::queues::Queues;
-use crate::journal::{CallRecord, Recorded, Round, Touched, Waiting};
+use crate::journal::{CallRecord, ChoreKind, ChoreWord, Note, Quarantine, Recorded, Round, Touched, Waiting};
 use crate::types::deletion::{
     Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, LaneId, Progress, Step, Wanted,
 };
-use crate::types::lifecycle::{DeletionState, Pause};
+use crate::types::lifecycle::{DeletionState, Pause, Review, Standing, Terms};
 use crate::types::outcome::{Ending, Outcome};
 use crate::types::target::{AccountId, MediaId};
 
@@ -28,6 +30,7 @@ pub(super) struct State {
     pub(super) deletions: BTreeMap<DeletionSeq, Deletion>,
     pub(super) keys: Keys,
     pub(super) queues: Queues,
+    pub(super) guards: Guards,
 }
 
 /// One deletion.
@@ -41,7 +44,13 @@ pub(super) struct Deletion {
     /// An upload that broke off: nobody sees it, and `clean` takes it away.
     pub(super) discarded: bool,
     pub(super) pause: Option<Pause>,
-    pub(super) chore: Option<ChoreKept>,
+    pub(super) terms: Terms,
+    pub(super) review: Review,
+    /// When it lapses by itself.
+    pub(super) deadline: Option<Timestamp>,
+    /// Since when it runs, if not since it was made.
+    pub(super) released_at: Option<Timestamp>,
+    pub(super) chore: Option<Work>,
     pub(super) bulk: bool,
     pub(super) round: u32,
     pub(super) digest: Digest,
@@ -56,11 +65,10 @@ pub(super) struct Deletion {
 
 /// Work in steps.
 #[derive(Debug, Clone)]
-pub(super) enum ChoreKept {
-    /// The next index to look at.
-    Cancel(u32),
-    /// The next index to look at, who asked, and why.
-    Retry(u32, String, Option<String>),
+pub(super) struct Work {
+    pub(super) kind: ChoreKind,
+    /// The next index to look at. That of the kind is not kept.
+    pub(super) from: u32,
 }
 
 /// One item.
@@ -82,6 +90,7 @@ pub(super) struct Item {
     pub(super) since: Option<Timestamp>,
     pub(super) attempts: Vec<CallRecord>,
     pub(super) rounds: Vec<Round>,
+    pub(super) note: Option<Note>,
 }
 
 /// Where an item stands.
@@ -124,6 +133,61 @@ impl Written {
 }
 
 impl Deletion {
+    /// How it stands, for the table of verbs.
+    pub(super) fn standing(&self, now: Timestamp) -> Standing<'_> {
+        Standing {
+            state: self.state,
+            terms: &self.terms,
+            review: &self.review,
+            is_early: self.deadline.is_some_and(|at| at > now),
+            is_checking: self.does(ChoreWord::Check),
+        }
+    }
+
+    /// Whether this is being done to it.
+    pub(super) fn does(&self, word: ChoreWord) -> bool {
+        self.chore.as_ref().is_some_and(|work| work.kind.word() == word)
+    }
+
+    /// Items that are not done.
+    pub(super) fn open(&self) -> u64 {
+        self.counts().open()
+    }
+
+    /// It stands there from now on. When it waits, it does so no longer than its terms say.
+    pub(super) fn enter(&mut self, state: DeletionState, now: Timestamp) {
+        if state.sends() && (self.state.is_ahead() || self.deadline.is_some()) {
+            self.released_at = Some(now);
+        }
+        self.state = state;
+        self.deadline = self.terms.time_in(state).map(|time| later(now, time));
+        if state.is_dead() {
+            self.pause = None;
+            self.chore = Some(Work::new(ChoreKind::Cancel));
+        } else if state.sends() && self.does(ChoreWord::Quarantine) {
+            // What is deleted now need not be blocked.
+            self.chore = None;
+        }
+    }
+
+    /// It is new, or was a plan until now: what it waits for is made use of.
+    pub(super) fn begin_work(&mut self) {
+        let work = match self.state {
+            DeletionState::Planned => self.terms.check.then_some(ChoreKind::Check { from: 0 }),
+            DeletionState::AwaitingApproval | DeletionState::Scheduled => {
+                self.terms.quarantine.then_some(ChoreKind::Quarantine { from: 0 })
+            }
+            DeletionState::Receiving
+            | DeletionState::Running
+            | DeletionState::Paused
+            | DeletionState::Finished
+            | DeletionState::Canceled
+            | DeletionState::Rejected
+            | DeletionState::Expired => None,
+        };
+        self.chore = work.map(Work::new);
+    }
+
     /// How many of its items stand where.
     pub(super) fn counts(&self) -> Counts {
         let of = |outcome: Outcome| {
@@ -152,8 +216,13 @@ impl Deletion {
     /// Whether its items may be handed out. Of a canceled one only what was sent
     /// before is left once the work of canceling is done.
     pub(super) fn hands_out(&self) -> bool {
-        let was_canceled = self.state == DeletionState::Canceled;
-        self.state.sends() || (was_canceled && !matches!(self.chore, Some(ChoreKept::Cancel(_))))
+        self.state.sends() || (self.state.is_dead() && !self.does(ChoreWord::Cancel))
+    }
+}
+
+impl Work {
+    pub(super) fn new(kind: ChoreKind) -> Self {
+        Self { kind, from: 0 }
     }
 }
 
@@ -172,7 +241,12 @@ impl Item {
             since: None,
             attempts: Vec::new(),
             rounds: Vec::new(),
+            note: None,
         }
+    }
+
+    pub(super) fn quarantine(&self) -> Option<Quarantine> {
+        self.note.as_ref().and_then(|note| note.quarantine)
     }
 
     pub(super) fn ending(&self) -> Option<&Ending> {
@@ -277,7 +351,7 @@ impl State {
 
     /// An item that waited for another waits for a call of its own now.
     pub(super) fn let_go(&mut self, key: ItemKey, written: &mut Written) {
-        let canceled = self.deletions.get(&key.deletion).map(|d| d.state) == Some(DeletionState::Canceled);
+        let canceled = self.deletions.get(&key.deletion).is_some_and(|d| d.state.is_dead());
         if let Some(item) = self.item_mut(key)
             && item.stand == Stand::Attached
         {
@@ -331,7 +405,7 @@ impl State {
             }
             deletion.finished_at = Some(written.now);
             deletion.pause = None;
-            if deletion.state != DeletionState::Canceled {
+            if !deletion.state.is_dead() {
                 deletion.state = DeletionState::Finished;
             }
             finished.insert(*seq);

@@ -5,11 +5,13 @@
 
 use jiff::Timestamp;
 
-use super::state::{ChoreKept, Deletion, Item, Stand, State, Written, canceled_ending};
+use super::state::{Deletion, Item, Stand, State, Work, Written, canceled_ending};
 use super::{Verdict, ceiling, invalid};
-use crate::journal::{Asked, Chore, ChoreKind, Error, ItemRow, Retry, Round, Settlement};
+use crate::journal::{
+    Asked, Chore, ChoreKind, ChoreWord, Error, ItemRow, Lapsed, Noted, Quarantine, Retry, Round, Settlement,
+};
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey};
-use crate::types::lifecycle::{self, DeletionState, Pause, Turn, Verb};
+use crate::types::lifecycle::{self, Decision, DeletionState, Pause, Turn, Verb};
 use crate::types::outcome::Outcome;
 
 /// Whether an outcome may be given up for another try.
@@ -30,34 +32,115 @@ impl State {
             Err(nobody) => return Ok(nobody),
         };
         let Some(deletion) = self.deletions.get_mut(&seq) else { return Ok(Verdict::Nobody) };
-        let to = match lifecycle::turn(deletion.state, asked.verb) {
-            Turn::Nothing => return Ok(Verdict::Same(seq)),
-            Turn::Wrong => return Ok(Verdict::Wrong(seq)),
-            Turn::To(state) => state,
-        };
+        let now = written.now;
+        let is_over = deletion.deadline.is_some_and(|at| at <= now);
+        let expires = matches!(deletion.state, DeletionState::Planned | DeletionState::AwaitingApproval);
+        if is_over && expires {
+            // Whatever is asked, it comes too late.
+            deletion.enter(DeletionState::Expired, now);
+            if asked.verb == Verb::Lapse {
+                return Ok(Verdict::Done(seq));
+            }
+        }
+        if asked.verb == Verb::Lapse && !(is_over && deletion.state == DeletionState::Scheduled) {
+            return Ok(Verdict::Same(seq));
+        }
+        let turn = lifecycle::turn(&deletion.standing(now), asked.verb);
+        if turn == Turn::Wrong {
+            return Ok(Verdict::Wrong(seq));
+        }
+        if asked.digest.is_some_and(|seen| seen != deletion.digest) {
+            return Ok(Verdict::OtherDigest(seq));
+        }
+        if matches!(asked.verb, Verb::Approve | Verb::Reject) && deletion.is_own(&asked.by) {
+            return Ok(Verdict::Own(seq));
+        }
+        let Turn::To(to) = turn else { return Ok(Verdict::Same(seq)) };
+        let decision = || Some(Decision { by: asked.by.clone(), at: now, reason: asked.reason.clone() });
         match asked.verb {
             Verb::Pause => {
                 let Some(pause) = asked.pause else { return invalid("a pause needs its reason") };
+                // Its delay, if it has one, goes on.
                 deletion.pause = Some(pause);
+                deletion.state = to;
             }
             Verb::Resume => {
                 deletion.pause = None;
                 deletion.baseline = deletion.counts();
+                if to == DeletionState::Scheduled {
+                    deletion.state = to;
+                } else {
+                    deletion.enter(to, now);
+                }
             }
-            Verb::Cancel => {
-                deletion.pause = None;
-                deletion.chore = Some(ChoreKept::Cancel(0));
+            Verb::Cancel | Verb::Lapse => deletion.enter(to, now),
+            Verb::Start => {
+                let open = deletion.open();
+                if let Some(reached) = self.guards.count(&asked.by, open, asked.daily_cap, now) {
+                    return Ok(Verdict::CapReached(reached));
+                }
+                deletion.review.started = decision();
+                deletion.enter(to, now);
+                deletion.begin_work();
+            }
+            Verb::Approve => {
+                deletion.review.approved = decision();
+                deletion.enter(to, now);
+            }
+            Verb::Reject => {
+                deletion.review.rejected = decision();
+                deletion.enter(to, now);
             }
             Verb::Retry => return invalid("to retry needs the items' next calls"),
         }
-        deletion.state = to;
         self.hold_or_wake(seq);
         self.hand_on(written);
         Ok(Verdict::Done(seq))
     }
 
+    /// Deletions whose deadline is over, and when the next one's is.
+    pub(super) fn lapsed(&self, limit: usize, now: Timestamp) -> Lapsed {
+        let mut waiting: Vec<(Timestamp, DeletionSeq, &Deletion)> = self
+            .deletions
+            .iter()
+            .filter(|(_, deletion)| deletion.state.is_ahead())
+            .filter_map(|(seq, deletion)| Some((deletion.deadline?, *seq, deletion)))
+            .collect();
+        waiting.sort_by_key(|(at, seq, _)| (*at, *seq));
+        let over = waiting.iter().filter(|(at, ..)| *at <= now).count();
+        let ids = waiting.iter().take(over.min(limit)).map(|(.., deletion)| deletion.id.clone()).collect();
+        // While some are left, nobody need wait.
+        let next = waiting.get(over).filter(|_| over <= limit).map(|(at, ..)| *at);
+        Lapsed { ids, next }
+    }
+
+    /// Writes down a step of a look, a block or its lifting; whether that was still to be done.
+    pub(super) fn note(&mut self, seq: DeletionSeq, noted: Noted) -> Result<bool, Error> {
+        if matches!(noted.chore, ChoreWord::Cancel | ChoreWord::Retry) {
+            return invalid("a cancel or a retry leaves no notes");
+        }
+        let Some(deletion) = self.deletions.get_mut(&seq).filter(|d| d.does(noted.chore)) else {
+            return Ok(false);
+        };
+        for (index, note) in noted.notes {
+            let item = usize::try_from(index).ok().and_then(|index| deletion.items.get_mut(index));
+            let Some(item) = item else {
+                return invalid(format!("a note on item {index}, which is not there"));
+            };
+            let kept = item.note.get_or_insert_default();
+            kept.found = note.found.or(kept.found.take());
+            kept.quarantine = note.quarantine.or(kept.quarantine);
+        }
+        match (noted.next, &mut deletion.chore) {
+            (Some(next), Some(work)) => work.from = next,
+            (_, chore) => *chore = None,
+        }
+        Ok(true)
+    }
+
     pub(super) fn pause_all(&mut self, pause: &Pause, written: &mut Written) -> usize {
-        let is_open = |d: &Deletion| d.is_shown() && d.state == DeletionState::Running;
+        // What waits for its time must not run by a clock that jumped.
+        let is_open = |d: &Deletion| matches!(d.state, DeletionState::Running | DeletionState::Scheduled);
         let open: Vec<_> = self.deletions.iter().filter(|(_, d)| is_open(d)).map(|(seq, _)| *seq).collect();
         for seq in &open {
             if let Some(deletion) = self.deletions.get_mut(seq) {
@@ -72,11 +155,11 @@ impl State {
 
     /// Ends items that were not sent; whether there are more to look at.
     pub(super) fn cancel_step(&mut self, seq: DeletionSeq, max: usize, written: &mut Written) -> bool {
-        let Some(Deletion { chore: Some(ChoreKept::Cancel(from)), items, .. }) = self.deletions.get(&seq)
-        else {
+        let Some(deletion) = self.deletions.get(&seq).filter(|d| d.does(ChoreWord::Cancel)) else {
             return false;
         };
-        let (from, all) = (*from, u32::try_from(items.len()).unwrap_or(u32::MAX));
+        let from = deletion.chore.as_ref().map_or(0, |work| work.from);
+        let all = u32::try_from(deletion.items.len()).unwrap_or(u32::MAX);
         let (mut looked_at, mut next) = (0, from);
         while next < all && looked_at < max {
             let key = ItemKey { deletion: seq, index: next };
@@ -95,13 +178,15 @@ impl State {
             }
             self.end(key, &canceled_ending(), written);
         }
-        if let Some(deletion) = self.deletions.get_mut(&seq) {
-            deletion.chore = (next < all).then_some(ChoreKept::Cancel(next));
+        let Some(deletion) = self.deletions.get_mut(&seq) else { return false };
+        if next < all {
+            deletion.chore = Some(Work { kind: ChoreKind::Cancel, from: next });
+            return true;
         }
-        if next >= all {
-            self.hold_or_wake(seq);
-        }
-        next < all
+        let blocked = deletion.items.iter().any(|item| item.quarantine() == Some(Quarantine::Blocked));
+        deletion.chore = blocked.then(|| Work::new(ChoreKind::Lift { from: 0 }));
+        self.hold_or_wake(seq);
+        blocked
     }
 
     pub(super) fn retriable(&self, seq: DeletionSeq, from: u32, limit: usize) -> Vec<ItemRow> {
@@ -121,10 +206,14 @@ impl State {
             Err(nobody) => return nobody,
         };
         let Some(deletion) = self.deletions.get_mut(&seq) else { return Verdict::Nobody };
-        let Turn::To(state) = lifecycle::turn(deletion.state, Verb::Retry) else {
+        let Turn::To(state) = lifecycle::turn(&deletion.standing(written.now), Verb::Retry) else {
             return Verdict::Wrong(seq);
         };
-        let goes_on = matches!(deletion.chore, Some(ChoreKept::Retry(..)));
+        if deletion.deadline.is_some() {
+            // Paused before anything of it ran.
+            return Verdict::Same(seq);
+        }
+        let goes_on = deletion.does(ChoreWord::Retry);
         let opens: Vec<_> = retry
             .items
             .into_iter()
@@ -138,8 +227,10 @@ impl State {
             deletion.state = state;
             deletion.finished_at = None;
             deletion.round += u32::from(!goes_on);
-            deletion.chore =
-                retry.next.map(|next| ChoreKept::Retry(next, retry.by.clone(), retry.reason.clone()));
+            deletion.chore = retry.next.map(|from| {
+                let (by, reason) = (retry.by.clone(), retry.reason.clone());
+                Work { kind: ChoreKind::Retry { from, by, reason }, from }
+            });
         }
         for reopen in opens {
             let reopened = |item: &mut Item| {
@@ -197,9 +288,13 @@ impl State {
 
     pub(super) fn chores(&self) -> Vec<Chore> {
         let of = |(seq, deletion): (&DeletionSeq, &Deletion)| {
-            let kind = match deletion.chore.clone()? {
-                ChoreKept::Cancel(_) => ChoreKind::Cancel,
-                ChoreKept::Retry(from, by, reason) => ChoreKind::Retry { from, by, reason },
+            let Work { kind, from } = deletion.chore.clone()?;
+            let kind = match kind {
+                ChoreKind::Cancel => ChoreKind::Cancel,
+                ChoreKind::Retry { by, reason, .. } => ChoreKind::Retry { from, by, reason },
+                ChoreKind::Check { .. } => ChoreKind::Check { from },
+                ChoreKind::Quarantine { .. } => ChoreKind::Quarantine { from },
+                ChoreKind::Lift { .. } => ChoreKind::Lift { from },
             };
             Some(Chore { seq: *seq, id: deletion.id.clone(), kind })
         };
@@ -226,6 +321,7 @@ impl State {
             self.keys.retain(|_, key| key.deletion != seq);
         }
         self.keys.retain(|_, key| key.keep_until > written.now);
+        self.guards.forget_days_before(written.now);
         false
     }
 }
@@ -245,6 +341,13 @@ impl State {
                 item.progress = leader.progress;
             }
         }
+    }
+}
+
+impl Deletion {
+    /// Whether this caller asked for it, or started it.
+    fn is_own(&self, caller: &str) -> bool {
+        self.requested_by == caller || self.review.started.as_ref().is_some_and(|s| s.by == caller)
     }
 }
 

@@ -14,15 +14,16 @@ use super::MemoryJournal;
 use crate::journal::contract::{LEASE, account, delete, deletion, item, lane, step};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{
-    Asked, CallRecord, Change, Claimed, DeletionFilter, Error, ItemFilter, ItemRow, Journal, NewDeletion,
-    NewItem, NewUpload, Next, Once, Receipt, Recorded, Reopen, Rescue, Retry, Seal, Settled, Settlement,
-    Start, Turned,
+    Accepted, Asked, Begun, CallRecord, Change, ChoreKind, ChoreWord, Claimed, DeletionFilter, Error, Found,
+    ItemFilter, ItemRow, Journal, NewDeletion, NewItem, NewUpload, Next, Note, Noted, Once, Quarantine,
+    Receipt, Recorded, Reopen, Rescue, Retry, Seal, Sealed, Settled, Settlement, Start, Turned,
 };
 use crate::types::clock::{Clock, ManualClock};
 use crate::types::deletion::{
     DeletionId, DeletionSeq, Digest, Doubt, DoubtKind, IfAbsent, Part, PartName, Phase, Progress,
 };
-use crate::types::lifecycle::{Pause, PauseCode, Verb};
+use crate::types::hold::{Hold, HoldId, Stop};
+use crate::types::lifecycle::{Passed, Pause, PauseCode, Terms, Verb};
 use crate::types::metrics::Metrics;
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
 
@@ -30,39 +31,136 @@ use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
 const CASES: u32 = 100;
 const OPERATIONS: [&str; 2] = ["DeleteVideo", "GetPlayInfo"];
 const CALLERS: [&str; 3] = ["ops", "night-job", "web"];
+/// Callers, and one who never asks for a deletion.
+const DECIDERS: [&str; 4] = ["ops", "night-job", "web", "boss"];
+/// Of a deletion at once, and of an upload.
+const DIGESTS: [Digest; 2] = [Digest([7; 32]), Digest([3; 32])];
+const HELD: [&str; 3] = ["v1", "v2", "v*"];
 
 /// Kind of start, name, operation, group, what it hangs on.
 type Item = (u8, u8, usize, bool, usize);
 
+/// What a deletion waits for, and its caller's cap.
+#[derive(Debug, Clone)]
+struct Gates {
+    plan: bool,
+    approval: bool,
+    delay: bool,
+    check: bool,
+    quarantine: bool,
+    cap: Option<u64>,
+}
+
+impl Gates {
+    fn terms(&self) -> Terms {
+        let seconds = Duration::from_secs;
+        Terms {
+            plan: self.plan.then(|| seconds(25)),
+            approval: self.approval.then(|| seconds(20)),
+            delay: if self.delay { seconds(10) } else { Duration::ZERO },
+            check: self.check,
+            quarantine: self.quarantine,
+        }
+    }
+}
+
+/// A verb, with who asks and what they have seen.
+#[derive(Debug, Clone)]
+struct Wish {
+    verb: Verb,
+    by: usize,
+    /// Nothing, the digest, or another.
+    seen: u8,
+    cap: Option<u64>,
+    /// Whether what a cancel leaves to do is done at once.
+    steps: bool,
+}
+
 #[derive(Debug, Clone)]
 enum Op {
-    Append(usize, Vec<Item>, Option<u8>),
+    Append(usize, Vec<Item>, Option<u8>, Gates),
     /// And whether it is sealed.
-    Upload(usize, Vec<Item>, bool),
+    Upload(usize, Vec<Item>, bool, Gates),
     Claim(usize, usize),
     /// Of what was handed out from here on so many: how it goes on.
     Record(usize, usize, u8),
     Rescue(bool, usize),
-    Turn(usize, Verb),
+    Turn(usize, Wish),
     Settle(usize),
+    /// A step of one of the chores, and how.
+    Step(usize, u8),
+    /// Time does what it does to those whose deadline is over.
+    Lapse(usize),
+    Hold(usize, usize),
+    Lift(usize),
+    /// Of the account or of all, by whom.
+    Stop(bool, usize),
+    Restart(bool),
+    PauseAll,
     Advance(u64),
+}
+
+fn gates() -> impl Strategy<Value = Gates> {
+    let some = |often| proptest::bool::weighted(often);
+    let cap = proptest::option::weighted(0.2, 0..14_u64);
+    (some(0.25), some(0.25), some(0.25), some(0.5), some(0.4), cap).prop_map(
+        |(plan, approval, delay, check, quarantine, cap)| Gates {
+            plan,
+            approval,
+            delay,
+            check,
+            quarantine,
+            cap,
+        },
+    )
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let verb = proptest::sample::select(vec![
+        Verb::Pause,
+        Verb::Resume,
+        Verb::Cancel,
+        Verb::Retry,
+        Verb::Start,
+        Verb::Start,
+        Verb::Approve,
+        Verb::Approve,
+        Verb::Reject,
+        Verb::Lapse,
+    ]);
+    let seen = prop_oneof![4 => Just(0_u8), 4 => Just(1), 1 => Just(2)];
+    let cap = proptest::option::weighted(0.3, 0..14_u64);
+    (verb, 0..DECIDERS.len(), seen, cap, any::<bool>()).prop_map(|(verb, by, seen, cap, steps)| Wish {
+        verb,
+        by,
+        seen,
+        cap,
+        steps,
+    })
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let items =
         || proptest::collection::vec((0_u8..8, 0_u8..6, 0..2_usize, any::<bool>(), any::<usize>()), 1..7);
-    let verb = prop_oneof![Just(Verb::Pause), Just(Verb::Resume), Just(Verb::Cancel), Just(Verb::Retry)];
+    let key = || proptest::option::weighted(0.2, 0_u8..2);
     let op = prop_oneof![
-        4 => (0..3_usize, items(), proptest::option::weighted(0.2, 0_u8..2)).prop_map(|(a, b, c)| Op::Append(a, b, c)),
-        1 => (0..3_usize, items(), any::<bool>()).prop_map(|(a, b, c)| Op::Upload(a, b, c)),
+        4 => (0..3_usize, items(), key(), gates()).prop_map(|(a, b, c, d)| Op::Append(a, b, c, d)),
+        1 => (0..3_usize, items(), any::<bool>(), gates()).prop_map(|(a, b, c, d)| Op::Upload(a, b, c, d)),
         7 => (0..2_usize, 1..6_usize).prop_map(|(a, b)| Op::Claim(a, b)),
         7 => (any::<usize>(), 1..5_usize, 0_u8..10).prop_map(|(a, b, c)| Op::Record(a, b, c)),
         1 => (any::<bool>(), 1..4_usize).prop_map(|(a, b)| Op::Rescue(a, b)),
-        4 => (any::<usize>(), verb).prop_map(|(a, b)| Op::Turn(a, b)),
+        7 => (any::<usize>(), wish()).prop_map(|(a, b)| Op::Turn(a, b)),
         1 => any::<usize>().prop_map(Op::Settle),
+        4 => (any::<usize>(), any::<u8>()).prop_map(|(a, b)| Op::Step(a, b)),
+        2 => (1..4_usize).prop_map(Op::Lapse),
+        1 => (0..HELD.len(), 0..DECIDERS.len()).prop_map(|(a, b)| Op::Hold(a, b)),
+        1 => (0..HELD.len()).prop_map(Op::Lift),
+        1 => (any::<bool>(), 0..DECIDERS.len()).prop_map(|(a, b)| Op::Stop(a, b)),
+        1 => any::<bool>().prop_map(Op::Restart),
+        1 => Just(Op::PauseAll),
         3 => (1..20_u64).prop_map(Op::Advance),
     ];
-    proptest::collection::vec(op, 5..40)
+    proptest::collection::vec(op, 5..50)
 }
 
 struct Pair {
@@ -132,7 +230,11 @@ fn settled(settled: Settled) -> Settled {
 fn turned(turned: Option<Turned>) -> Option<Turned> {
     turned.map(|turned| match turned {
         Turned::Done(row, recorded) => Turned::Done(row, in_order(recorded)),
-        other @ (Turned::Same(_) | Turned::Wrong(_)) => other,
+        other @ (Turned::Same(_)
+        | Turned::Wrong(_)
+        | Turned::OtherDigest(_)
+        | Turned::Own(_)
+        | Turned::CapReached(_)) => other,
     })
 }
 
@@ -141,13 +243,14 @@ impl Pair {
         if self.shared { format!("v{name}") } else { format!("d{}-v{name}", self.made.len()) }
     }
 
-    fn items(&self, starts: &[Item], staged: bool) -> Vec<NewItem> {
+    fn items(&self, starts: &[Item], staged: bool, runs: bool) -> Vec<NewItem> {
         let of = |(index, (kind, name, operation, grouped, hook)): (usize, &Item)| {
             let step = step(OPERATIONS[*operation], if *grouped { "g" } else { "" });
             let hook = u32::try_from(hook % index.max(1)).unwrap();
             let start = match kind {
                 0 => Start::Ended(Ending::absent()),
-                1 | 2 if !staged => Start::Sends { step, lease: LEASE },
+                // What is sent too early must be refused; but not always, or little would be made.
+                1 | 2 if !staged && (runs || hook == 3) => Start::Sends { step, lease: LEASE },
                 3 if !staged && index > 0 => Start::Follows { leader: hook },
                 4 if !staged && index > 0 => Start::After { earlier: hook, step },
                 _ => Start::Waits(step),
@@ -161,7 +264,9 @@ impl Pair {
 
     async fn play(&mut self, op: &Op) -> Result<(), TestCaseError> {
         match op {
-            Op::Append(caller, starts, key) => {
+            Op::Append(caller, starts, key, gates) => {
+                let terms = gates.terms();
+                let items = self.items(starts, false, terms.state(Passed::Nothing).sends());
                 let once = key.map(|key| Once {
                     key: key.to_string(),
                     fingerprint: Digest([u8::try_from(starts.len()).unwrap(); 32]),
@@ -170,15 +275,17 @@ impl Pair {
                 let new = NewDeletion {
                     requested_by: CALLERS[*caller].to_owned(),
                     once,
-                    ..deletion(self.items(starts, false))
+                    terms,
+                    daily_cap: gates.cap,
+                    ..deletion(items)
                 };
                 let accepted = both!(self, append(new.clone()), |accepted| accepted);
-                if let Ok(crate::journal::Accepted::New(appended)) = accepted {
+                if let Ok(Accepted::New(appended)) = accepted {
                     self.made.push((new.id, appended.seq));
                     self.handed_out.extend(appended.claimed);
                 }
             }
-            Op::Upload(caller, starts, whole) => {
+            Op::Upload(caller, starts, whole, gates) => {
                 let new = NewUpload {
                     id: DeletionId::new(),
                     requested_by: CALLERS[*caller].to_owned(),
@@ -187,13 +294,17 @@ impl Pair {
                     key: None,
                 };
                 let begun = both!(self, begin(new.clone()), |begun| begun);
-                let Ok(crate::journal::Begun::Receiving(seq)) = begun else { return Ok(()) };
-                let items = self.items(starts, true);
+                let Ok(Begun::Receiving(seq)) = begun else { return Ok(()) };
+                let items = self.items(starts, true, false);
                 both!(self, stage(seq, 0, items.clone()), |done| done).unwrap();
                 let total = u32::try_from(items.len()).unwrap();
-                let seal = Seal { total, digest: Digest([3; 32]), fingerprint: None };
-                if *whole {
-                    both!(self, seal(seq, seal.clone()), |touched| touched).unwrap();
+                let (terms, daily_cap) = (gates.terms(), gates.cap);
+                let seal = Seal { total, digest: DIGESTS[1], fingerprint: None, terms, daily_cap };
+                let is_sealed = *whole && {
+                    let sealed = both!(self, seal(seq, seal.clone()), |sealed| sealed).unwrap();
+                    matches!(sealed, Sealed::Done(_))
+                };
+                if is_sealed {
                     self.made.push((new.id, seq));
                 } else {
                     both!(self, discard(seq), |done| done).unwrap();
@@ -210,7 +321,7 @@ impl Pair {
                 let items = both!(self, rescue(which, *max, LEASE), |items| items).unwrap();
                 self.handed_out.extend(items);
             }
-            Op::Turn(n, verb) => self.turn(*n, *verb).await?,
+            Op::Turn(n, wish) => self.turn(*n, wish).await?,
             Op::Settle(n) => {
                 let Some((_, seq)) = self.made.get(n % self.made.len().max(1)).cloned() else {
                     return Ok(());
@@ -222,6 +333,43 @@ impl Pair {
                     let settlement = Settlement { ending: Ending::absent(), by, reason };
                     both!(self, settle(item.key, settlement.clone()), settled).unwrap();
                 }
+            }
+            Op::Step(n, how) => self.step(*n, *how).await?,
+            Op::Lapse(limit) => {
+                let lapsed = both!(self, lapsed(*limit), |lapsed| lapsed).unwrap();
+                for id in lapsed.ids {
+                    let asked =
+                        Asked { reason: None, ..self.asked(Verb::Lapse, crate::journal::audit::SERVICE) };
+                    both!(self, turn(&id, asked.clone()), turned).unwrap();
+                }
+            }
+            Op::Hold(id, by) => {
+                let hold = Hold {
+                    account: account(),
+                    id: HoldId::parse(HELD[*id]).unwrap(),
+                    asset: None,
+                    reason: "evidence".to_owned(),
+                    held_by: DECIDERS[*by].to_owned(),
+                    held_at: self.clock.now(),
+                };
+                both!(self, hold(hold.clone()), |done| done).unwrap();
+            }
+            Op::Lift(id) => {
+                let id = HoldId::parse(HELD[*id]).unwrap();
+                both!(self, lift(&account(), &id, "boss"), |hold| hold).unwrap();
+            }
+            Op::Stop(all, by) => {
+                let (reason, by) = (Some("wait".to_owned()), DECIDERS[*by].to_owned());
+                let stop = Stop { account: (!all).then(account), reason, by, at: self.clock.now() };
+                both!(self, stop(stop.clone()), |was_off| was_off).unwrap();
+            }
+            Op::Restart(all) => {
+                let one = (!all).then(account);
+                both!(self, restart(one.as_ref(), "boss", None), |was_on| was_on).unwrap();
+            }
+            Op::PauseAll => {
+                let pause = Pause { code: PauseCode::JournalMoved, ..self.pause() };
+                both!(self, pause_all(pause.clone()), |paused| paused).unwrap();
             }
             Op::Advance(seconds) => self.clock.advance(Duration::from_secs(*seconds)),
         }
@@ -268,7 +416,59 @@ impl Pair {
         Ok(())
     }
 
-    async fn turn(&mut self, n: usize, verb: Verb) -> Result<(), TestCaseError> {
+    fn pause(&self) -> Pause {
+        Pause { code: PauseCode::Operator, reason: None, by: None, at: self.clock.now() }
+    }
+
+    fn asked(&self, verb: Verb, by: &str) -> Asked {
+        Asked {
+            verb,
+            by: by.to_owned(),
+            reason: Some("so be it".to_owned()),
+            pause: (verb == Verb::Pause).then(|| self.pause()),
+            digest: None,
+            daily_cap: None,
+        }
+    }
+
+    /// One step of what is to be done in steps.
+    async fn step(&mut self, n: usize, how: u8) -> Result<(), TestCaseError> {
+        let chores = both!(self, chores(), |chores| chores).unwrap();
+        let Some(chore) = chores.get(n % chores.len().max(1)) else { return Ok(()) };
+        let (from, found, marks) = match &chore.kind {
+            ChoreKind::Cancel | ChoreKind::Retry { .. } => {
+                both!(self, cancel_step(chore.seq, 1_000), |(done, more)| (in_order(done), more)).unwrap();
+                return Ok(());
+            }
+            ChoreKind::Check { from } => (*from, [Found::Missing, Found::Untold("busy".to_owned())], None),
+            ChoreKind::Quarantine { from } => {
+                let marks = [Quarantine::Blocked, Quarantine::BlockedBefore, Quarantine::NotBlocked];
+                (*from, [Found::Missing, Found::Missing], Some(marks[usize::from(how) % marks.len()]))
+            }
+            ChoreKind::Lift { from } => {
+                let marks = [Quarantine::Lifted, Quarantine::NotLifted];
+                (*from, [Found::Missing, Found::Missing], Some(marks[usize::from(how) % marks.len()]))
+            }
+        };
+        let row = both!(self, deletion(&chore.id), |row| row).unwrap().unwrap();
+        let total = u32::try_from(row.counts.total).unwrap();
+        let until = total.min(from + 1 + u32::from(how % 3));
+        let note = |index: u32| {
+            let found = marks.is_none().then(|| found[usize::from(how / 3 % 2)].clone());
+            (index, Note { found, quarantine: marks })
+        };
+        let word = if how.is_multiple_of(16) { ChoreWord::Lift } else { chore.kind.word() };
+        let noted = Noted {
+            chore: word,
+            notes: (from..until).map(note).collect(),
+            next: (until < total).then_some(until),
+        };
+        both!(self, note(chore.seq, noted.clone()), |done| done).unwrap();
+        Ok(())
+    }
+
+    async fn turn(&mut self, n: usize, wish: &Wish) -> Result<(), TestCaseError> {
+        let verb = wish.verb;
         let Some((id, seq)) = self.made.get(n % self.made.len().max(1)).cloned() else { return Ok(()) };
         if verb == Verb::Retry {
             let items = both!(self, retriable(seq, 0, 100), rows).unwrap();
@@ -284,11 +484,15 @@ impl Pair {
             both!(self, retry(&id, retry.clone()), turned).unwrap();
             return Ok(());
         }
-        let at = self.clock.now();
-        let pause = Pause { code: PauseCode::Operator, reason: None, by: None, at };
-        let asked = Asked { verb, pause: (verb == Verb::Pause).then_some(pause) };
-        let done = both!(self, turn(&id, asked.clone()), turned);
-        if verb == Verb::Cancel && matches!(done, Ok(Some(Turned::Done(..)))) {
+        let row = both!(self, deletion(&id), |row| row).unwrap();
+        let digest = match wish.seen {
+            0 => None,
+            1 => row.map(|row| row.digest),
+            _ => Some(Digest([1; 32])),
+        };
+        let asked = Asked { digest, daily_cap: wish.cap, ..self.asked(verb, DECIDERS[wish.by]) };
+        both!(self, turn(&id, asked.clone()), turned).unwrap();
+        if wish.steps {
             while both!(self, cancel_step(seq, 1_000), |(done, more)| (in_order(done), more)).unwrap().1 {}
         }
         Ok(())
@@ -298,6 +502,9 @@ impl Pair {
         let deletions = both!(self, deletions(DeletionFilter::default(), 1_000), |found| found).unwrap();
         both!(self, open_lanes(), |lanes| lanes).unwrap();
         both!(self, chores(), |chores| chores).unwrap();
+        both!(self, lapsed(1_000), |lapsed| lapsed).unwrap();
+        both!(self, holds(), |holds| holds).unwrap();
+        both!(self, stops(), |stops| stops).unwrap();
         for deletion in deletions {
             both!(self, shares(deletion.seq), |shares| shares).unwrap();
             both!(self, outcomes(deletion.seq, 0, 1_000), places).unwrap();
@@ -326,6 +533,14 @@ async fn play(shared: bool, ops: Vec<Op>) -> Result<(), TestCaseError> {
     let model = MemoryJournal::new(of_both());
     let (made, handed_out) = (Vec::new(), Vec::new());
     let mut pair = Pair { model, sqlite, clock, shared, made, handed_out };
+    for (place, caller) in CALLERS.into_iter().enumerate() {
+        // Whom the two have met, and in which order, is no question of what they refused.
+        let new = NewDeletion {
+            requested_by: caller.to_owned(),
+            ..deletion(vec![item(&format!("first-{place}"), Start::Ended(Ending::absent()))])
+        };
+        both!(pair, append(new.clone()), |accepted| accepted).unwrap();
+    }
     for op in &ops {
         pair.play(op).await?;
     }

@@ -7,24 +7,26 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::chores::Data;
 use super::coalesce::{self, Twins};
 use super::items::{self, Stand};
 use super::keys;
 use super::queues::LaneNo;
-use super::rows;
 use super::words::Words;
 use super::writing::{ELSEWHERE, Writing};
+use super::{caps, chain, lifecycle, reads, rows};
 use crate::journal::{Accepted, Appended, Claimed, Error, NewDeletion, NewItem, Start};
 use crate::types::deletion::{DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, Step};
-use crate::types::lifecycle::DeletionState;
+use crate::types::lifecycle::{DeletionState, Passed, Terms};
 use crate::types::outcome::{Ending, Outcome};
 use crate::types::target::Target;
 
 const ADD_DELETION: &str = "INSERT INTO deletions (id, requested_by, accounts, reason, if_absent, \
     state, bulk, digest, created_at, started_at, finished_at, total, ended, sequence, \
-    deleted, absent, refused, busy, failed, unknown, canceled, baseline, round) \
+    deleted, absent, refused, busy, failed, unknown, canceled, baseline, terms, deadline, chore, chore_data, \
+    round) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, \
-    ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, 0)";
+    ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, 0)";
 const ADD_ACCOUNT: &str = "INSERT INTO deletion_accounts (account, deletion) VALUES (?1, ?2)";
 /// The statements of this file.
 pub(super) const STATEMENTS: [&str; 2] = [ADD_DELETION, ADD_ACCOUNT];
@@ -84,6 +86,17 @@ pub(super) fn append(
         return Ok(known);
     }
     let placed = place(&deletion.items)?;
+    let runs = deletion.terms.state(Passed::Nothing).sends();
+    if !runs && deletion.items.iter().any(|item| matches!(item.start, Start::Sends { .. })) {
+        return Err(Error::Invalid("an item is sent of a deletion that does not run yet".to_owned()));
+    }
+    if deletion.terms.plan.is_none() {
+        let open = placed.iter().filter(|placed| placed.ending.is_none()).count();
+        let open = u64::try_from(open).unwrap_or(u64::MAX);
+        if let Some(reached) = caps::take(connection, writing.now, caller, open, deletion.daily_cap)? {
+            return Ok(Accepted::CapReached(reached));
+        }
+    }
     let twins = twins(&mut writing, &deletion.items)?;
     let (seq, finished) = add(&mut writing, caller, deletion, &placed, &twins)?;
     if let Some(once) = &deletion.once {
@@ -91,6 +104,9 @@ pub(super) fn append(
         keys::add(connection, caller, &once.key, Some(once.fingerprint), seq, until)?;
     }
     let claimed = add_items(&mut writing, seq, deletion, &placed, &twins)?;
+    if let Some(row) = reads::deletion(connection, &deletion.id)? {
+        chain::add(connection, &mut writing.words, writing.now, chain::asked(&row))?;
+    }
     writing.finish()?;
     Ok(Accepted::New(Appended { seq, claimed, finished }))
 }
@@ -193,12 +209,14 @@ pub(super) struct NewRow<'a> {
     pub(super) started: bool,
     pub(super) total: u32,
     pub(super) ended: [u32; Outcome::ALL.len()],
+    pub(super) terms: &'a Terms,
 }
 
 /// Writes a deletion's row, without its items.
 pub(super) fn add_row(connection: &Connection, row: &NewRow<'_>) -> Result<DeletionSeq, Error> {
     let finished = row.state == DeletionState::Finished;
     let [deleted, absent, refused, busy, failed, unknown, canceled] = row.ended;
+    let chore = lifecycle::work_ahead(row.terms, row.state);
     let seq = connection.prepare_cached(ADD_DELETION)?.insert(params![
         row.id.as_str(),
         row.caller,
@@ -221,6 +239,10 @@ pub(super) fn add_row(connection: &Connection, row: &NewRow<'_>) -> Result<Delet
         unknown,
         canceled,
         rows::baseline_column(&row.ended)?,
+        rows::terms_column(row.terms)?,
+        lifecycle::deadline(row.terms, row.state, row.now),
+        chore.map(rows::chore_code),
+        chore.map(|_| rows::json(&Data::default())).transpose()?,
     ])?;
     add_accounts(connection, row.accounts, seq)?;
     Ok(seq)
@@ -255,13 +277,14 @@ fn add(
         accounts: &accounts,
         reason: deletion.reason.as_deref(),
         if_absent: deletion.if_absent,
-        state: if finished { DeletionState::Finished } else { DeletionState::Running },
+        state: if finished { DeletionState::Finished } else { deletion.terms.state(Passed::Nothing) },
         bulk: false,
         digest: Some(deletion.digest),
         now: writing.now,
         started: twins.iter().any(|twins| matches!(twins, Some(Twins::Idle(_)))),
         total,
         ended,
+        terms: &deletion.terms,
     };
     Ok((add_row(writing.connection, &row)?, finished))
 }

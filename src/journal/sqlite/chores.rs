@@ -9,15 +9,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
+use super::words::Words;
 use super::writing::Writing;
-use super::{queues, reads, rows};
-use crate::journal::{Chore, ChoreKind, Error, Recorded};
+use super::{folded, lifecycle, notes, queues, reads, rows};
+use crate::journal::{Chore, ChoreKind, ChoreWord, Error, Recorded};
 use crate::types::deletion::{DeletionSeq, ItemKey, Progress};
-
-/// `deletions.chore`: items that were not sent become `canceled`.
-pub(super) const CANCEL: i64 = 1;
-/// `deletions.chore`: items are opened again.
-pub(super) const RETRY: i64 = 2;
 
 /// Items looked at for each that a step may end: a step through a deletion that is
 /// nearly done is as short as one through a new one.
@@ -32,7 +28,7 @@ const OPEN: &str = "SELECT deletion, idx, same_as IS NOT NULL AND behind >= 0 AS
 const GO_ON: &str = "UPDATE deletions SET chore_data = ?2 WHERE seq = ?1";
 const END: &str = "UPDATE deletions SET chore = NULL, chore_data = NULL, \
     finished_at = CASE WHEN ended = total THEN ?2 END, \
-    state = CASE WHEN ended = total AND state <> 4 THEN 3 ELSE state END, \
+    state = CASE WHEN ended = total AND state NOT IN (4, 8, 9) THEN 3 ELSE state END, \
     pause = CASE WHEN ended < total THEN pause END \
     WHERE seq = ?1 RETURNING id, finished_at IS NOT NULL AS finished, total, baseline, \
     deleted, absent, refused, busy, failed, unknown, canceled";
@@ -56,12 +52,16 @@ pub(super) struct Data {
 pub(super) fn chores(connection: &Connection) -> Result<Vec<Chore>, Error> {
     reads::all(connection, CHORES, [], |row| {
         let data: Data = rows::json_column(row, "chore_data")?.unwrap_or_default();
-        let kind = match row.get("chore")? {
-            CANCEL => ChoreKind::Cancel,
-            RETRY => {
-                ChoreKind::Retry { from: data.from, by: data.by.unwrap_or_default(), reason: data.reason }
+        let word = rows::chore(row)?.ok_or_else(|| Error::Unreadable("no chore".to_owned()))?;
+        let from = data.from;
+        let kind = match word {
+            ChoreWord::Cancel => ChoreKind::Cancel,
+            ChoreWord::Retry => {
+                ChoreKind::Retry { from, by: data.by.unwrap_or_default(), reason: data.reason }
             }
-            other => return Err(Error::Unreadable(format!("chore {other}"))),
+            ChoreWord::Check => ChoreKind::Check { from },
+            ChoreWord::Quarantine => ChoreKind::Quarantine { from },
+            ChoreWord::Lift => ChoreKind::Lift { from },
         };
         let id: String = row.get("id")?;
         Ok(Chore { seq: row.get("seq")?, id: rows::deletion_id(&id)?, kind })
@@ -72,9 +72,9 @@ pub(super) fn chores(connection: &Connection) -> Result<Vec<Chore>, Error> {
 pub(super) fn under_way(
     connection: &Connection,
     seq: DeletionSeq,
-    kind: i64,
+    kind: ChoreWord,
 ) -> Result<Option<(Data, u32)>, Error> {
-    let found = reads::all(connection, CHORE, [seq, kind], |row| {
+    let found = reads::all(connection, CHORE, [seq, rows::chore_code(kind)], |row| {
         Ok((rows::json_column(row, "chore_data")?.unwrap_or_default(), row.get("total")?))
     })?;
     Ok(found.into_iter().next())
@@ -111,7 +111,7 @@ pub(super) fn cancel_step(
     seq: DeletionSeq,
     max: usize,
 ) -> Result<(Recorded, bool), Error> {
-    let Some((data, total)) = under_way(connection, seq, CANCEL)? else {
+    let Some((data, total)) = under_way(connection, seq, ChoreWord::Cancel)? else {
         return Ok((Recorded::default(), false));
     };
     let max = u32::try_from(max).unwrap_or(u32::MAX).max(1);
@@ -126,14 +126,24 @@ pub(super) fn cancel_step(
     let from = last.map_or(until, |item| item.key.index.saturating_add(1));
     let mut recorded = writing.finish()?;
     if from < total {
-        let data = rows::json(&Data { from, ..data })?;
-        connection.prepare_cached(GO_ON)?.execute(params![seq, data])?;
+        go_on(connection, seq, &Data { from, ..data })?;
         return Ok((recorded, true));
     }
-    end(connection, now, seq, &mut recorded)?;
+    let lifts = notes::has_blocked(connection, seq)?;
+    if lifts {
+        lifecycle::set_chore(connection, seq, Some(ChoreWord::Lift))?;
+    } else {
+        end(connection, now, seq, &mut recorded)?;
+    }
     // What was sent goes on to its outcome.
     queues::resume(connection, seq)?;
-    Ok((recorded, false))
+    Ok((recorded, lifts))
+}
+
+/// Keeps where work in steps goes on.
+pub(super) fn go_on(connection: &Connection, seq: DeletionSeq, data: &Data) -> Result<(), Error> {
+    connection.prepare_cached(GO_ON)?.execute(params![seq, rows::json(data)?])?;
+    Ok(())
 }
 
 /// Ends the work on a deletion, which may finish it.
@@ -145,6 +155,7 @@ pub(super) fn end(
 ) -> Result<(), Error> {
     let found = reads::all(connection, END, params![seq, rows::millis(now)], |row| rows::touched(row, seq))?;
     for touched in found.into_iter().filter(|touched| touched.finished) {
+        folded::flush(connection, &mut Words::new(connection), seq)?;
         recorded.touched.retain(|other| other.seq != seq);
         recorded.touched.push(touched);
     }

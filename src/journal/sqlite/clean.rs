@@ -9,7 +9,8 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{reads, rows, settle};
+use super::words::Words;
+use super::{caps, folded, reads, rows, settle};
 use crate::journal::Error;
 use crate::types::deletion::DeletionSeq;
 
@@ -37,6 +38,7 @@ const COALESCED: &str = "DELETE FROM coalesced WHERE deletion = ?1 AND idx <= ?2
 const RESOLVED: &str = "DELETE FROM resolved WHERE (account, asset, deletion, idx) IN \
     (SELECT account, asset, deletion, idx FROM resolved INDEXED BY resolved_deletion \
     WHERE deletion = ?1 AND idx <= ?2)";
+const NOTES: &str = "DELETE FROM notes WHERE deletion = ?1 AND idx <= ?2";
 const ITEMS: &str = "DELETE FROM items WHERE deletion = ?1 AND idx <= ?2";
 const ACCOUNTS: &str = "DELETE FROM deletion_accounts WHERE deletion = ?1 AND account IN \
     (SELECT a.value FROM deletions d, json_each(d.accounts) a WHERE d.seq = ?1)";
@@ -44,7 +46,7 @@ const DELETION: &str = "DELETE FROM deletions WHERE seq = ?1";
 const OLDEST: &str = "SELECT created_at FROM deletions WHERE seq = (SELECT min(seq) FROM deletions)";
 const OLD_CALLS: &str = "DELETE FROM calls WHERE id < (SELECT min(id) FROM calls) + ?2 AND started_at < ?1";
 /// The statements of this file.
-pub(super) const STATEMENTS: [&str; 15] = [
+pub(super) const STATEMENTS: [&str; 16] = [
     OLD_KEYS,
     REMOVED,
     MARK,
@@ -55,6 +57,7 @@ pub(super) const STATEMENTS: [&str; 15] = [
     ROUNDS,
     COALESCED,
     RESOLVED,
+    NOTES,
     ITEMS,
     ACCOUNTS,
     DELETION,
@@ -80,6 +83,8 @@ pub(super) fn clean(
 ) -> Result<bool, Error> {
     let mut left = Budget(i64::try_from(max).unwrap_or(i64::MAX).max(1));
     left.spend(connection.prepare_cached(OLD_KEYS)?.execute([rows::millis(now), left.0])?);
+    left.spend(folded::flush_old(connection, &mut Words::new(connection), rows::millis(now), left.0)?);
+    left.spend(caps::forget(connection, rows::millis(now))?);
     let before = rows::millis_up(finished_before);
     while left.0 > 0 {
         let Some(seq) = next(connection, before, &mut left)? else { break };
@@ -101,6 +106,8 @@ fn next(connection: &Connection, before: i64, left: &mut Budget) -> Result<Optio
         return Ok(Some(found));
     }
     let Some(marked) = reads::all(connection, MARK, [before], seq)?.pop() else { return Ok(None) };
+    // A call that was recorded after its end.
+    folded::flush(connection, &mut Words::new(connection), marked)?;
     left.spend(1 + connection.prepare_cached(KEYS)?.execute([marked])?);
     Ok(Some(marked))
 }
@@ -108,7 +115,7 @@ fn next(connection: &Connection, before: i64, left: &mut Budget) -> Result<Optio
 fn remove_some(connection: &Connection, seq: DeletionSeq, left: &mut Budget) -> Result<(), Error> {
     let last: Option<u32> = connection
         .prepare_cached(LAST_OF_CHUNK)?
-        .query_row(params![seq, left.0.min(CHUNK)], |row| row.get(0))?;
+        .query_row(params![seq, left.0.clamp(1, CHUNK)], |row| row.get(0))?;
     let Some(last) = last else {
         for statement in [KEYS, ACCOUNTS, DELETION] {
             left.spend(connection.prepare_cached(statement)?.execute([seq])?);
@@ -120,7 +127,7 @@ fn remove_some(connection: &Connection, seq: DeletionSeq, left: &mut Budget) -> 
         settle::inherit(connection, served)?;
         left.spend(1);
     }
-    for statement in [ATTEMPTS, ROUNDS, COALESCED, RESOLVED, ITEMS] {
+    for statement in [ATTEMPTS, ROUNDS, COALESCED, RESOLVED, NOTES, ITEMS] {
         left.spend(connection.prepare_cached(statement)?.execute(params![seq, last])?);
     }
     Ok(())

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::open;
 use super::open::OpenError;
+use super::{open, verify};
 
 /// Most violations of one rule that are told; a journal that breaks it everywhere has a million.
 pub const FINDINGS_PER_RULE: usize = 100;
@@ -44,7 +44,7 @@ pub struct Report {
 type Rule = (&'static str, &'static str);
 
 // States of deletions: 0 receiving, 1 running, 2 paused, 3 finished, 4 canceled, 5 being removed.
-pub(super) const RULES: [Rule; 27] = [
+pub(super) const RULES: [Rule; 34] = [
     (
         "counts",
         "SELECT d.seq, NULL, 'the deletion counts ' || d.ended || ' of ' || d.total || \
@@ -121,7 +121,7 @@ pub(super) const RULES: [Rule; 27] = [
          coalesce(chore, 'none') || ', finished_at ' || coalesce(finished_at, 'none') FROM deletions \
          WHERE state <> 5 AND ((finished_at IS NOT NULL) <> \
          (ended = total AND chore IS NULL AND state <> 0) \
-         OR (state = 3) <> (finished_at IS NOT NULL AND state <> 4))",
+         OR (state = 3) <> (finished_at IS NOT NULL AND state NOT IN (4, 8, 9)))",
     ),
     (
         "pause",
@@ -132,7 +132,53 @@ pub(super) const RULES: [Rule; 27] = [
         "chores",
         "SELECT seq, NULL, 'state ' || state || ' with chore ' || chore FROM deletions \
          WHERE chore IS NOT NULL AND state <> 5 AND NOT \
-         ((chore = 1 AND state = 4) OR (chore = 2 AND state IN (1, 2)))",
+         ((chore IN (1, 5) AND state IN (4, 8, 9)) OR (chore = 2 AND state IN (1, 2)) \
+         OR (chore = 3 AND state = 6) OR (chore = 4 AND state IN (2, 7, 10)))",
+    ),
+    (
+        "not sent",
+        "SELECT i.deletion, i.idx, 'state ' || d.state || ', and it was handed out' FROM deletions d \
+         CROSS JOIN items i ON i.deletion = d.seq WHERE d.state IN (6, 7, 8, 9, 10) \
+         AND (i.calls > 0 OR i.generation > 0 OR i.lease_until IS NOT NULL OR i.behind < 0) \
+         UNION ALL SELECT seq, NULL, 'state ' || state || ', and it has begun' FROM deletions \
+         WHERE state IN (6, 7, 8, 9, 10) AND started_at IS NOT NULL",
+    ),
+    (
+        "deadline",
+        "SELECT seq, NULL, 'state ' || state || ', deadline ' || coalesce(deadline, 'none') FROM deletions \
+         WHERE (deadline IS NULL AND state IN (6, 7, 10)) \
+         OR (deadline IS NOT NULL AND state NOT IN (2, 6, 7, 10))",
+    ),
+    (
+        "gates",
+        "SELECT seq, NULL, 'state ' || state || ', terms ' || terms || ', review ' || coalesce(review, 'none') \
+         FROM deletions WHERE (state IN (1, 2, 10) OR started_at IS NOT NULL) \
+         AND ((terms ->> '$.approval' IS NOT NULL AND review ->> '$.approved' IS NULL) \
+         OR (terms ->> '$.plan' IS NOT NULL AND review ->> '$.started' IS NULL))",
+    ),
+    (
+        "notes",
+        "SELECT n.deletion, n.idx, 'a note of no item' FROM notes n WHERE NOT EXISTS \
+         (SELECT 1 FROM items i WHERE i.deletion = n.deletion AND i.idx = n.idx)",
+    ),
+    (
+        "gathered calls",
+        "SELECT o.deletion, NULL, 'calls of a deletion that is not there, or has finished' FROM audit_open o \
+         LEFT JOIN deletions d ON d.seq = o.deletion WHERE d.seq IS NULL OR d.state IN (0, 5)",
+    ),
+    (
+        "usage",
+        "SELECT NULL, NULL, coalesce((SELECT text FROM words WHERE id = caller), 'nobody') || ' used ' \
+         || items || ' items on day ' || day FROM usage \
+         WHERE items < 0 OR caller NOT IN (SELECT id FROM words)",
+    ),
+    (
+        "holds",
+        "SELECT NULL, NULL, 'the hold ' || id || ' names no account, or nobody' FROM holds \
+         WHERE account NOT IN (SELECT id FROM words) OR held_by NOT IN (SELECT id FROM words) \
+         UNION ALL SELECT NULL, NULL, 'a stop switch names no account, or nobody' FROM stops \
+         WHERE (account <> 0 AND account NOT IN (SELECT id FROM words)) \
+         OR by NOT IN (SELECT id FROM words)",
     ),
     (
         "waiting",
@@ -161,8 +207,8 @@ pub(super) const RULES: [Rule; 27] = [
         "asleep",
         "SELECT q.deletion, NULL, 'state ' || d.state || ', its queue sleeps until ' || \
          coalesce(q.asleep, 'no time') FROM queues q JOIN deletions d ON d.seq = q.deletion \
-         WHERE (d.state = 2 AND q.asleep IS NOT 9223372036854775807) \
-         OR ((d.state = 1 OR (d.state = 4 AND d.chore IS NULL)) AND q.asleep > \
+         WHERE (d.state IN (2, 6, 7, 10) AND q.asleep IS NOT 9223372036854775807) \
+         OR ((d.state = 1 OR (d.state IN (4, 8, 9) AND coalesce(d.chore, 0) <> 1)) AND q.asleep > \
          (SELECT min(i.due_at) FROM items i INDEXED BY items_due WHERE i.deletion = q.deletion \
          AND i.account = q.account AND i.operation = q.operation AND i.due_at IS NOT NULL))",
     ),
@@ -278,6 +324,7 @@ fn look(connection: &Connection) -> rusqlite::Result<Report> {
     }
     report.deletions = count("SELECT count(*) FROM deletions")?;
     report.items = count("SELECT count(*) FROM items")?;
+    report.findings.extend(verify::findings(&snapshot)?);
     for (rule, question) in RULES {
         report.findings.extend(ask(&snapshot, rule, question)?);
     }

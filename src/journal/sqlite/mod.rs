@@ -14,11 +14,12 @@ use rusqlite::Connection;
 
 use super::{
     Accepted, Asked, Begun, CallRecord, Change, Chore, Claim, Claimed, DeletionFilter, DeletionRow, Error,
-    ItemFilter, ItemRow, Journal, LaneShare, NewDeletion, NewItem, NewUpload, Once, OpenLane, Receipt,
-    Recorded, Rescue, Retry, Seal, Settled, Settlement, Touched, Turned,
+    ItemFilter, ItemRow, Journal, LaneShare, Lapsed, NewDeletion, NewItem, NewUpload, Noted, Once, OpenLane,
+    Receipt, Recorded, Rescue, Retry, Seal, Sealed, Settled, Settlement, Turned, audit,
 };
 use crate::types::clock::Clock;
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
+use crate::types::hold::{Hold, HoldId, Stop};
 use crate::types::lifecycle::Pause;
 use crate::types::metrics::Metrics;
 use crate::types::target::AccountId;
@@ -35,6 +36,8 @@ mod stage;
 
 mod keys;
 
+mod caps;
+
 mod items;
 
 mod handout;
@@ -49,9 +52,19 @@ mod record;
 
 mod writing;
 
+mod chain;
+
+mod folded;
+
+mod verify;
+
 mod lifecycle;
 
 mod chores;
+
+mod notes;
+
+mod holds;
 
 mod settle;
 
@@ -75,19 +88,24 @@ mod tests;
 #[cfg(test)]
 mod safekeeping;
 
+#[cfg(test)]
+mod tampering;
+
 pub use backup::{BackupError, backup};
 pub use fsck::{FINDINGS_PER_RULE, Finding, Report, fsck};
 pub use open::{Moved, OpenError};
+pub use verify::{AuditReport, verify};
 
 const CHECK: &str = "UPDATE probe SET checked_at = ?1 WHERE id = 1";
 
 /// Every statement, for the check at the start that all fit the tables.
 fn statements() -> impl Iterator<Item = &'static str> {
-    let of_files: [&'static [&'static str]; 18] = [
+    let of_files: [&'static [&'static str]; 23] = [
         &[CHECK],
         &accept::STATEMENTS,
         &stage::STATEMENTS,
         &keys::STATEMENTS,
+        &caps::STATEMENTS,
         &items::STATEMENTS,
         &handout::STATEMENTS,
         &turns::STATEMENTS,
@@ -95,8 +113,12 @@ fn statements() -> impl Iterator<Item = &'static str> {
         &coalesce::STATEMENTS,
         &record::STATEMENTS,
         &writing::STATEMENTS,
+        &chain::STATEMENTS,
+        &folded::STATEMENTS,
         &lifecycle::STATEMENTS,
         &chores::STATEMENTS,
+        &notes::STATEMENTS,
+        &holds::STATEMENTS,
         &settle::STATEMENTS,
         &clean::STATEMENTS,
         &epoch::STATEMENTS,
@@ -167,7 +189,7 @@ impl Journal for SqliteJournal {
         self.write(items.len() + 1, move |c, now| stage::stage(c, now, upload, from, &items)).await
     }
 
-    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Touched, Error> {
+    async fn seal(&self, upload: DeletionSeq, seal: Seal) -> Result<Sealed, Error> {
         self.write(1, move |c, now| stage::seal(c, now, upload, &seal)).await
     }
 
@@ -199,6 +221,54 @@ impl Journal for SqliteJournal {
 
     async fn settle(&self, key: ItemKey, settlement: Settlement) -> Result<Settled, Error> {
         self.write(1, move |c, now| settle::settle(c, now, key, &settlement)).await
+    }
+
+    async fn note(&self, deletion: DeletionSeq, noted: Noted) -> Result<bool, Error> {
+        self.write(noted.notes.len() + 1, move |c, now| notes::note(c, now, deletion, &noted)).await
+    }
+
+    async fn lapsed(&self, limit: usize) -> Result<Lapsed, Error> {
+        let now = self.clock.now();
+        self.readers.read(move |c| lifecycle::lapsed(c, now, limit)).await
+    }
+
+    async fn hold(&self, hold: Hold) -> Result<(), Error> {
+        self.write(1, move |c, now| holds::hold(c, now, &hold)).await
+    }
+
+    async fn lift(&self, account: &AccountId, id: &HoldId, by: &str) -> Result<Option<Hold>, Error> {
+        let (account, id, by) = (account.clone(), id.clone(), by.to_owned());
+        self.write(1, move |c, now| holds::lift(c, now, &account, &id, &by)).await
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, Error> {
+        self.readers.read(holds::holds).await
+    }
+
+    async fn stop(&self, stop: Stop) -> Result<bool, Error> {
+        self.write(1, move |c, now| holds::stop(c, now, &stop)).await
+    }
+
+    async fn restart(
+        &self,
+        account: Option<&AccountId>,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<bool, Error> {
+        let (account, by, reason) = (account.cloned(), by.to_owned(), reason.map(str::to_owned));
+        self.write(1, move |c, now| holds::restart(c, now, account.as_ref(), &by, reason.as_deref())).await
+    }
+
+    async fn stops(&self) -> Result<Vec<Stop>, Error> {
+        self.readers.read(holds::stops).await
+    }
+
+    async fn audit(&self, entries: Vec<audit::Entry>) -> Result<(), Error> {
+        self.write(entries.len(), move |c, now| chain::add_all(c, now, &entries)).await
+    }
+
+    async fn audited(&self, filter: audit::AuditFilter, limit: usize) -> Result<Vec<audit::Record>, Error> {
+        self.readers.read(move |c| chain::audited(c, &filter, limit)).await
     }
 
     async fn chores(&self) -> Result<Vec<Chore>, Error> {

@@ -90,7 +90,7 @@ pub enum OpenError {
 }
 
 /// One batch per schema version. A batch that was released is never edited.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("v2.sql")];
+const MIGRATIONS: [&str; 3] = [include_str!("schema.sql"), include_str!("v2.sql"), include_str!("v3.sql")];
 
 /// Marks the file as ours: `VODR`.
 const APPLICATION_ID: i64 = 0x564F_4452;

@@ -18,8 +18,8 @@ const WOKEN: i64 = 256;
 
 const FIND: &str = "SELECT caller, tag, waiting, asleep FROM queues \
     WHERE account = ?1 AND operation = ?2 AND deletion = ?3";
-// Once a canceled deletion has lost what was not sent, the rest of it goes on.
-const OWNER: &str = "SELECT requested_by, state = 1 OR (state = 4 AND chore IS NULL) AS goes_on \
+// Once a dead deletion has lost what was not sent, the rest of it goes on.
+const OWNER: &str = "SELECT requested_by, state = 1 OR (state IN (4, 8, 9) AND coalesce(chore, 0) <> 1) AS goes_on \
     FROM deletions WHERE seq = ?1";
 const ADD: &str = "INSERT INTO queues (account, operation, deletion, caller, tag, waiting, asleep) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";

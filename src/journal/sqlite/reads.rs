@@ -7,7 +7,7 @@
 
 use rusqlite::{Connection, Params, Row, named_params, params};
 
-use super::{rows, words};
+use super::{chain, rows, words};
 use crate::journal::{
     AttemptRow, DeletionFilter, DeletionRow, Error, ItemFilter, ItemRow, LaneShare, OpenLane, Receipt,
 };
@@ -19,7 +19,7 @@ macro_rules! deletion {
     ($($rest:tt)*) => {
         concat!(
             "SELECT d.seq, d.id, r.text AS requested_by, d.reason, d.if_absent, d.state, d.pause, d.digest, d.bulk, ",
-            "d.round, d.sequence, d.created_at, d.started_at, ",
+            "d.round, d.sequence, d.created_at, d.started_at, d.terms, d.review, d.deadline, d.chore, ",
             "d.finished_at, d.total, d.deleted, d.absent, d.refused, d.busy, d.failed, d.unknown, d.canceled, ",
             "(SELECT json_group_array(w.text ORDER BY a.key) FROM json_each(d.accounts) a ",
             "JOIN words w ON w.id = a.value) AS accounts FROM ",
@@ -54,9 +54,9 @@ macro_rules! deletions {
 macro_rules! item {
     ($($rest:tt)*) => {
         concat!(
-            "SELECT i.deletion, i.idx, d.id AS public_id, d.if_absent, wa.text AS account, i.form, i.name, ",
+            "SELECT i.deletion, i.idx, d.id AS public_id, d.state AS deletion_state, d.if_absent, wa.text AS account, i.form, i.name, ",
             "i.kind, i.what, i.label, i.same_as, i.state, i.outcome, i.inferred, i.error, i.finished_at, ",
-            "i.outcome_seq, l.progress, l.calls, wo.text AS last_operation, c.request_id, ",
+            "i.outcome_seq, t.found, t.quarantine, l.progress, l.calls, wo.text AS last_operation, c.request_id, ",
             "CASE WHEN i.same_as IS NULL THEN od.id END AS with_id, o.with_idx FROM ",
             $($rest)*
         )
@@ -69,6 +69,7 @@ macro_rules! item_joins {
         LEFT JOIN deletions od ON od.seq = o.with_deletion \
         CROSS JOIN items l ON l.deletion = coalesce(o.with_deletion, i.deletion) \
         AND l.idx = coalesce(o.with_idx, i.same_as, i.idx) \
+        LEFT JOIN notes t ON t.deletion = i.deletion AND t.idx = coalesce(i.same_as, i.idx) \
         LEFT JOIN calls c ON c.id = l.call LEFT JOIN words wo ON wo.id = c.operation "
     };
 }
@@ -82,7 +83,7 @@ macro_rules! call {
 
 const OPEN_LANES: &str = "SELECT a.text AS account, o.text AS operation, n.waiting, n.bulk FROM \
     (SELECT account, operation, sum(waiting) AS waiting, sum(waiting * d.bulk) AS bulk \
-    FROM queues q JOIN deletions d ON d.seq = q.deletion GROUP BY account, operation) n \
+    FROM queues q JOIN deletions d ON d.seq = q.deletion AND d.state IN (1, 2, 4) GROUP BY account, operation) n \
     JOIN words a ON a.id = n.account JOIN words o ON o.id = n.operation ORDER BY a.text, o.text";
 const DELETION: &str = deletion!(
     "deletions d CROSS JOIN words r ON r.id = d.requested_by WHERE d.id = ?1 AND d.state NOT IN (0, 5)"
@@ -208,6 +209,11 @@ pub(super) fn deletion(connection: &Connection, id: &DeletionId) -> Result<Optio
     Ok(all(connection, DELETION, [id.as_str()], rows::deletion)?.pop())
 }
 
+/// Whether no deletion in this state has finished.
+fn is_open(state: DeletionState) -> bool {
+    matches!(state, DeletionState::Running | DeletionState::Paused) || state.is_ahead()
+}
+
 /// Deletions, newest first.
 pub(super) fn deletions(
     connection: &Connection,
@@ -223,7 +229,7 @@ pub(super) fn deletions(
         },
     };
     let statement = match (filter.state, account) {
-        (Some(DeletionState::Running | DeletionState::Paused), _) => DELETIONS_RUNNING,
+        (Some(state), _) if is_open(state) => DELETIONS_RUNNING,
         (_, Some(_)) => DELETIONS_OF_ACCOUNT,
         (_, None) => DELETIONS,
     };
@@ -310,7 +316,18 @@ pub(super) fn item(connection: &Connection, key: ItemKey) -> Result<Option<Recei
         Ok(AttemptRow { number: row.get("number")?, call: rows::call(row)? })
     })?;
     let rounds = all(&snapshot, ROUNDS, here, rows::round)?;
-    Ok(Some(Receipt { item, attempts, rounds }))
+    let mut audit = chain::of_item(&snapshot, &item)?;
+    // Who follows one that was served by another's call was served by that too.
+    if let Some(index) = item.same_as
+        && let Some(leader) = item_row(&snapshot, ItemKey { index, ..key })?
+        && leader.coalesced_with.is_some()
+    {
+        let with = ItemRow { same_as: None, ..leader };
+        audit.extend(chain::of_item(&snapshot, &with)?);
+        audit.sort_unstable();
+        audit.dedup();
+    }
+    Ok(Some(Receipt { item, attempts, rounds, audit }))
 }
 
 /// What ever happened to an asset, newest first: under the name that was asked

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::queues::LaneNo;
-use super::rows;
 use super::words::Words;
 use super::writing::{Writing, canceled};
+use super::{folded, rows};
 use crate::journal::{CallRecord, Change, Error, Next, Recorded};
 use crate::types::deletion::{ItemKey, Progress, Step};
 use crate::types::outcome::Ending;
@@ -49,12 +49,13 @@ pub(super) fn record(
 ) -> Result<Recorded, Error> {
     let mut writing = Writing::new(connection, rows::millis(now));
     // Also if every change turns out to be stale: a call was made.
-    let call = add_call(connection, call, &mut writing.words)?;
+    let number = add_call(connection, call, &mut writing.words)?;
     for change in changes {
-        if !apply(&mut writing, call, change)? {
+        if !apply(&mut writing, number, change)? {
             writing.recorded.stale += 1;
         }
     }
+    folded::note(&mut writing, call, changes)?;
     writing.finish()
 }
 
@@ -76,10 +77,10 @@ fn add_call(connection: &Connection, call: &CallRecord, words: &mut Words<'_>) -
 /// Whether the change was in time.
 fn apply(writing: &mut Writing<'_>, call: i64, change: &Change) -> Result<bool, Error> {
     let Some(parent) = writing.parent(change.key.deletion)? else { return Ok(false) };
-    let is_canceled = parent.is_canceled();
+    let is_dead = parent.is_dead();
     match &change.next {
         Next::Ended(ending) => end(writing, call, change, ending, false),
-        Next::Again { .. } if is_canceled && !was_sent(writing.connection, change)? => {
+        Next::Again { .. } if is_dead && !was_sent(writing.connection, change)? => {
             end(writing, call, change, &canceled(), true)
         }
         Next::Again { step, due_at, counts } => again(writing, call, change, step, *due_at, *counts),

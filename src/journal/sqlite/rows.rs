@@ -12,11 +12,12 @@ use rusqlite::{ErrorCode, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::journal::{CallRecord, DeletionRow, Error, ItemRow, Round, Touched};
+use crate::journal::audit::Action;
+use crate::journal::{CallRecord, ChoreWord, DeletionRow, Error, ItemRow, Note, Quarantine, Round, Touched};
 use crate::types::deletion::{
     Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, ItemState, LaneId, Phase, Step, Wanted,
 };
-use crate::types::lifecycle::{DeletionState, Pause};
+use crate::types::lifecycle::{DeletionState, Pause, Review, Terms};
 use crate::types::outcome::{AttemptClass, Ending, Outcome};
 use crate::types::target::{AccountId, Name, OperationName, Target, What};
 
@@ -71,7 +72,7 @@ pub(super) fn time(millis: i64) -> Result<Timestamp, Error> {
 
 /// The number of one of a fixed list.
 fn place<T: PartialEq>(all: &[T], one: &T) -> i64 {
-    // Every list here is shorter than ten.
+    // Every list here is short.
     all.iter().position(|other| other == one).and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX)
 }
 
@@ -85,7 +86,23 @@ const STATES: [ItemState; 3] = [ItemState::Pending, ItemState::Sending, ItemStat
 const CLASSES: [AttemptClass; 4] =
     [AttemptClass::NotSent, AttemptClass::Answered, AttemptClass::Ambiguous, AttemptClass::Refused];
 const IF_ABSENT: [IfAbsent; 2] = [IfAbsent::Ok, IfAbsent::Error];
-const DELETION_STATES: [DeletionState; 5] = DeletionState::ALL;
+// Five stands for one that is being removed, which no reader sees.
+const DELETION_STATES: [Option<DeletionState>; 11] = [
+    Some(DeletionState::Receiving),
+    Some(DeletionState::Running),
+    Some(DeletionState::Paused),
+    Some(DeletionState::Finished),
+    Some(DeletionState::Canceled),
+    None,
+    Some(DeletionState::Planned),
+    Some(DeletionState::AwaitingApproval),
+    Some(DeletionState::Rejected),
+    Some(DeletionState::Expired),
+    Some(DeletionState::Scheduled),
+];
+// From one: NULL is none.
+const CHORES: [ChoreWord; 5] =
+    [ChoreWord::Cancel, ChoreWord::Retry, ChoreWord::Check, ChoreWord::Quarantine, ChoreWord::Lift];
 const FORMS: [&str; 3] = ["id", "reference_id", "url"];
 
 /// A phase's number.
@@ -110,7 +127,56 @@ pub(super) fn class_code(class: AttemptClass) -> i64 {
 
 /// A deletion state's number.
 pub(super) fn deletion_state_code(state: DeletionState) -> i64 {
-    place(&DELETION_STATES, &state)
+    place(&DELETION_STATES, &Some(state))
+}
+
+/// The state of a deletion that readers see.
+fn deletion_state(code: i64) -> Result<DeletionState, Error> {
+    at(&DELETION_STATES, code, "state")?.ok_or_else(|| unreadable("state", code))
+}
+
+/// The number of what happened.
+pub(super) fn action_code(action: Action) -> i64 {
+    place(&Action::ALL, &action)
+}
+
+/// What happened.
+pub(super) fn action(code: i64) -> Result<Action, Error> {
+    at(&Action::ALL, code, "action")
+}
+
+/// The number of work in steps.
+pub(super) fn chore_code(chore: ChoreWord) -> i64 {
+    place(&CHORES, &chore).saturating_add(1)
+}
+
+/// Column `chore`.
+pub(super) fn chore(row: &Row<'_>) -> Result<Option<ChoreWord>, Error> {
+    let found: Option<i64> = row.get("chore")?;
+    found.map(|code| at(&CHORES, code.saturating_sub(1), "chore")).transpose()
+}
+
+/// The number of what became of an item's playback.
+pub(super) fn quarantine_code(quarantine: Quarantine) -> i64 {
+    place(&Quarantine::ALL, &quarantine)
+}
+
+/// Columns `found` and `quarantine`.
+fn note(row: &Row<'_>) -> Result<Option<Note>, Error> {
+    let quarantine: Option<i64> = row.get("quarantine")?;
+    let quarantine = quarantine.map(|code| at(&Quarantine::ALL, code, "quarantine")).transpose()?;
+    let note = Note { found: json_column(row, "found")?, quarantine };
+    Ok((note != Note::default()).then_some(note))
+}
+
+/// Terms, for column `terms`: NULL is nothing.
+pub(super) fn terms_column(terms: &Terms) -> Result<Option<String>, Error> {
+    if *terms == Terms::default() { Ok(None) } else { json(terms).map(Some) }
+}
+
+/// A review, for column `review`: NULL is none.
+pub(super) fn review_column(review: &Review) -> Result<Option<String>, Error> {
+    if *review == Review::default() { Ok(None) } else { json(review).map(Some) }
 }
 
 /// The number of what "not found" means.
@@ -292,6 +358,8 @@ pub(super) fn item(row: &Row<'_>) -> Result<ItemRow, Error> {
         None => None,
     };
     Ok(ItemRow {
+        deletion_state: deletion_state(row.get("deletion_state")?)?,
+        note: note(row)?,
         key: key(row)?,
         deletion: text(row, "public_id", deletion_id)?,
         wanted: wanted(row)?,
@@ -347,7 +415,11 @@ pub(super) fn deletion(row: &Row<'_>) -> Result<DeletionRow, Error> {
         requested_by: row.get("requested_by")?,
         reason: row.get("reason")?,
         if_absent: at(&IF_ABSENT, row.get("if_absent")?, "if_absent")?,
-        state: at(&DELETION_STATES, row.get("state")?, "state")?,
+        state: deletion_state(row.get("state")?)?,
+        terms: json_column::<Terms>(row, "terms")?.unwrap_or_default(),
+        review: json_column::<Review>(row, "review")?.unwrap_or_default(),
+        deadline: optional_time(row, "deadline")?,
+        chore: chore(row)?,
         pause: json_column::<Pause>(row, "pause")?,
         digest: digest(row)?,
         bulk: row.get("bulk")?,

@@ -11,14 +11,14 @@ use super::fsck::RULES;
 use super::tests::OneFile;
 use super::*;
 use crate::journal::contract::{self, Bench, account, deletion, item, sent, waiting};
-use crate::journal::{Once, Reopen, Start};
+use crate::journal::{ChoreWord, Found, Note, Once, Reopen, Start};
 use crate::types::clock::SystemClock;
 use crate::types::deletion::{Digest, IfAbsent};
-use crate::types::lifecycle::{DeletionState, PauseCode, Verb};
+use crate::types::lifecycle::{DeletionState, PauseCode, Terms, Verb};
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 
 /// How to break each rule.
-const PLANTS: [(&str, &str); 37] = [
+const PLANTS: [(&str, &str); 52] = [
     ("counts", "UPDATE deletions SET deleted = deleted - 1, absent = absent + 1 WHERE seq = 1"),
     ("counts", "DELETE FROM items WHERE deletion = 1 AND idx = 3"),
     ("sum", "UPDATE deletions SET ended = ended + 1 WHERE seq = 1"),
@@ -36,11 +36,26 @@ const PLANTS: [(&str, &str); 37] = [
     ("finished", "UPDATE deletions SET state = 1 WHERE seq = 3"),
     ("pause", "UPDATE deletions SET pause = NULL WHERE state = 2"),
     ("chores", "UPDATE deletions SET chore = 1 WHERE seq = 1"),
+    ("chores", "UPDATE deletions SET chore = 4 WHERE seq = 1"),
+    ("not sent", "UPDATE items SET generation = 1 WHERE deletion = 5"),
+    ("not sent", "UPDATE deletions SET started_at = 5 WHERE seq = 5"),
+    ("deadline", "UPDATE deletions SET deadline = NULL WHERE seq = 5"),
+    ("deadline", "UPDATE deletions SET deadline = 5 WHERE seq = 1"),
+    ("gates", "UPDATE deletions SET state = 1, deadline = NULL WHERE seq = 5"),
+    ("gates", "UPDATE deletions SET state = 10 WHERE seq = 6"),
+    ("notes", "INSERT INTO notes VALUES (1, 500, NULL, 0)"),
+    ("gathered calls", "UPDATE audit_open SET deletion = 999"),
+    ("audit", "UPDATE audit SET reason = 'forged' WHERE seq = 1"),
+    ("usage", "UPDATE usage SET items = -1"),
+    ("usage", "UPDATE usage SET caller = 999"),
+    ("holds", "UPDATE holds SET held_by = 999"),
+    ("holds", "UPDATE stops SET by = 999"),
     ("waiting", "UPDATE queues SET waiting = waiting + 1 WHERE deletion = 1"),
     ("queued", "DELETE FROM queues WHERE deletion = 1"),
     ("unsealed", "UPDATE deletions SET state = 0 WHERE seq = 1"),
     ("unsealed", "UPDATE queues SET caller = caller + 1"),
     ("asleep", "UPDATE queues SET asleep = NULL WHERE deletion = 4"),
+    ("asleep", "UPDATE queues SET asleep = NULL WHERE deletion = 5"),
     ("asleep", "UPDATE queues SET asleep = 9223372036854775807 WHERE deletion = 1"),
     ("turns", "DELETE FROM turns"),
     ("turns", "INSERT INTO turns SELECT account, operation, 999, 0, 0 FROM lanes"),
@@ -79,7 +94,30 @@ async fn furnished(bench: &Bench) {
     let paused = deletion(vec![waiting("w4")]);
     bench.accept(paused.clone()).await;
     let why = Pause { code: PauseCode::Operator, reason: None, by: None, at: bench.now() };
-    bench.journal.turn(&paused.id, Asked { verb: Verb::Pause, pause: Some(why) }).await.unwrap();
+    bench
+        .journal
+        .turn(&paused.id, Asked { pause: Some(why), ..Asked::of(Verb::Pause, "ops") })
+        .await
+        .unwrap();
+    let hour = Duration::from_hours(1);
+    let approval = Terms { approval: Some(hour), ..Terms::default() };
+    bench.accept(NewDeletion { terms: approval, ..deletion(vec![waiting("w5")]) }).await;
+    let plan = Terms { plan: Some(hour), check: true, ..Terms::default() };
+    let planned = bench.accept(NewDeletion { terms: plan, ..deletion(vec![waiting("w6")]) }).await;
+    let note = Note { found: Some(Found::Missing), quarantine: None };
+    let noted = Noted { chore: ChoreWord::Check, notes: vec![(0, note)], next: None };
+    assert_eq!(bench.journal.note(planned.seq, noted).await, Ok(true));
+    let hold = Hold {
+        account: account(),
+        id: HoldId::parse("promo-*").unwrap(),
+        asset: None,
+        reason: "a lawsuit".to_owned(),
+        held_by: "legal".to_owned(),
+        held_at: bench.now(),
+    };
+    bench.journal.hold(hold).await.unwrap();
+    let stop = Stop { account: None, reason: None, by: "ops".to_owned(), at: bench.now() };
+    assert_eq!(bench.journal.stop(stop).await, Ok(true));
     // One item with two rounds of calls.
     let late = contract::step("GetVideoInfo", "");
     for end in [failed(), Ending::deleted()] {
@@ -120,7 +158,7 @@ async fn closed() -> (PathBuf, tempfile::TempDir) {
 async fn every_rule_that_is_broken_is_told() {
     let (kept, folder) = closed().await;
     let sound = fsck(&kept).unwrap();
-    assert_eq!((sound.findings, sound.deletions, sound.items), (vec![], 4, 10));
+    assert_eq!((sound.findings, sound.deletions, sound.items), (vec![], 6, 12));
     let broken = folder.path().join("broken.db");
     for (rule, plant) in PLANTS {
         std::fs::copy(&kept, &broken).unwrap();
@@ -134,7 +172,7 @@ async fn every_rule_that_is_broken_is_told() {
         }
     }
     let planted: BTreeSet<_> =
-        PLANTS.iter().map(|(rule, _)| *rule).filter(|rule| *rule != "sqlite").collect();
+        PLANTS.iter().map(|(rule, _)| *rule).filter(|rule| !["sqlite", "audit"].contains(rule)).collect();
     assert_eq!(planted, RULES.iter().map(|(rule, _)| *rule).collect(), "each rule is seen to be told");
 }
 
@@ -185,7 +223,7 @@ async fn a_journal_is_checked_and_copied_while_it_works() {
     // What comes later is not in it.
     bench.append(vec![waiting("late")]).await;
     assert_eq!(std::fs::metadata(&copy).unwrap().len(), bytes);
-    assert_eq!((fsck(&copy).unwrap().deletions, fsck(&path).unwrap().deletions), (4, 5));
+    assert_eq!((fsck(&copy).unwrap().deletions, fsck(&path).unwrap().deletions), (6, 7));
     assert_eq!(fsck(&copy).unwrap().findings, vec![]);
     let again = backup(&path, &copy).unwrap_err();
     assert!(matches!(again, BackupError::Exists(_)), "{again}");

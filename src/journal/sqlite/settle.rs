@@ -11,8 +11,11 @@ use rusqlite::{Connection, params};
 use super::chores::{self, Data};
 use super::queues::LaneNo;
 use super::writing::Writing;
-use super::{reads, rows};
-use crate::journal::{DeletionRow, Error, Recorded, Reopen, Retry, Settled, Settlement, Turned};
+use super::{chain, reads, rows};
+use crate::journal::audit::{self, Action, Ranges, Span};
+use crate::journal::{
+    ChoreWord, DeletionRow, Error, ItemRow, Recorded, Reopen, Retry, Settled, Settlement, Turned,
+};
 use crate::types::deletion::{DeletionId, ItemKey};
 use crate::types::lifecycle::{DeletionState, Turn, Verb, turn};
 use crate::types::outcome::Outcome;
@@ -119,12 +122,16 @@ pub(super) fn retry(
     retry: &Retry,
 ) -> Result<Option<Turned>, Error> {
     let Some(row) = reads::deletion(connection, id)? else { return Ok(None) };
-    let state = match turn(row.state, Verb::Retry) {
+    let state = match turn(&row.standing(now), Verb::Retry) {
         Turn::To(state) => state,
         Turn::Nothing => return Ok(Some(Turned::Same(row))),
         Turn::Wrong => return Ok(Some(Turned::Wrong(row))),
     };
-    let goes_on = chores::under_way(connection, row.seq, chores::RETRY)?.is_some();
+    if row.deadline.is_some() {
+        // Paused before anything of it ran.
+        return Ok(Some(Turned::Same(row)));
+    }
+    let goes_on = chores::under_way(connection, row.seq, ChoreWord::Retry)?.is_some();
     let mut writing = Writing::new(connection, rows::millis(now));
     let given_up = GivenUp {
         at: writing.now,
@@ -139,6 +146,10 @@ pub(super) fn retry(
     let opened = back.0.iter().any(|count| *count > 0);
     if !opened && !goes_on && retry.next.is_none() {
         return Ok(Some(Turned::Same(row)));
+    }
+    if !goes_on {
+        let entry = chain::about(&row, Action::Retried, &retry.by, retry.reason.as_deref());
+        chain::add(connection, &mut writing.words, writing.now, entry)?;
     }
     turn_back(connection, &row, state, retry, &back, !goes_on)?;
     let mut recorded = writing.finish()?;
@@ -169,7 +180,7 @@ fn turn_back(
         row.seq,
         rows::deletion_state_code(state),
         is_first,
-        chores::RETRY,
+        rows::chore_code(ChoreWord::Retry),
         rows::json(&data)?,
         rows::baseline_column(&stand)?,
         busy,
@@ -238,6 +249,28 @@ pub(super) fn inherit(connection: &Connection, key: ItemKey) -> Result<(), Error
     Ok(())
 }
 
+/// What is recorded of a decision about items.
+fn decided(row: &ItemRow, settlement: &Settlement, all: &[ItemKey]) -> audit::Entry {
+    let mut ranges = Ranges::default();
+    all.iter().for_each(|key| ranges.add(key.index));
+    let outcome = settlement.ending.outcome;
+    let told: Vec<_> = all.iter().map(|key| (key.index, outcome)).collect();
+    let because = settlement.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    audit::Entry {
+        actor: settlement.by.clone(),
+        action: Action::Settled,
+        account: row.wanted.as_ref().map(|wanted| wanted.target.account.clone()),
+        deletion: Some(row.deletion.clone()),
+        items: Some(Span {
+            ranges: ranges.to_string(),
+            count: ranges.count(),
+            digest: audit::settled_digest(&told),
+        }),
+        reason: Some(format!("{}{because}", outcome.as_str())),
+        vendor_request_id: None,
+    }
+}
+
 /// Decides an `unknown` item, and with it the duplicates that ended with it.
 pub(super) fn settle(
     connection: &Connection,
@@ -291,5 +324,7 @@ pub(super) fn settle(
     let touched = reads::all(connection, COUNT, count, |row| rows::touched(row, key.deletion))?;
     let ended = vec![ending.outcome; all.len()];
     let recorded = Recorded { touched, ended, ..Recorded::default() };
+    let entry = decided(&row, settlement, &all);
+    chain::add(connection, &mut words, given_up.at, entry)?;
     Ok(reads::item_row(connection, key)?.map_or(Settled::NoItem, |row| Settled::Done(row, recorded)))
 }

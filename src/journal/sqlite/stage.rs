@@ -11,21 +11,22 @@ use rusqlite::{CachedStatement, Connection, params};
 use serde::{Deserialize, Serialize};
 
 use super::accept::{self, NewRow};
+use super::chores::Data;
 use super::items::{self, Stand};
 use super::keys::{self, Held};
 use super::queues::{LaneNo, Queues};
-use super::rows;
 use super::words::Words;
-use crate::journal::{Begun, Error, NewItem, NewUpload, Seal, Start, Touched};
+use super::{caps, chain, lifecycle, reads, rows};
+use crate::journal::{Begun, Error, NewItem, NewUpload, Seal, Sealed, Start, Touched};
 use crate::types::deletion::{DeletionSeq, Step, Wanted};
-use crate::types::lifecycle::DeletionState;
+use crate::types::lifecycle::{DeletionState, Passed, Terms};
 use crate::types::outcome::{Ending, Outcome};
 
 /// Items of one upload on one asset that are looked at, newest first. A repeat of
 /// an older target than these is not told to be one: it waits its turn and is sent.
 const OF_ASSET: i64 = 64;
 
-const UPLOAD: &str = "SELECT total, sequence, accounts, chore_data, baseline FROM deletions \
+const UPLOAD: &str = "SELECT total, sequence, accounts, chore_data, baseline, requested_by FROM deletions \
     WHERE seq = ?1 AND state = 0";
 const STAGED: &str = "UPDATE deletions SET total = ?2, ended = ?3, sequence = ?3, accounts = ?4, \
     chore_data = ?5, baseline = ?6, \
@@ -34,8 +35,9 @@ const STAGED: &str = "UPDATE deletions SET total = ?2, ended = ?3, sequence = ?3
 const OF_NAME: &str = "SELECT idx, form, kind, what, same_as, outcome, inferred, error \
     FROM items INDEXED BY items_named WHERE account = ?1 AND name = ?2 AND deletion = ?3 \
     ORDER BY idx DESC LIMIT ?4";
-const SEAL: &str = "UPDATE deletions SET state = CASE WHEN ended = total THEN 3 ELSE 1 END, \
-    created_at = ?2, finished_at = CASE WHEN ended = total THEN ?2 END, digest = ?3, chore_data = NULL \
+const SEAL: &str = "UPDATE deletions SET state = ?4, \
+    created_at = ?2, finished_at = CASE WHEN ended = total THEN ?2 END, digest = ?3, terms = ?5, \
+    deadline = ?6, chore = ?7, chore_data = ?8 \
     WHERE seq = ?1 RETURNING id, finished_at IS NOT NULL AS finished, total, baseline, \
     deleted, absent, refused, busy, failed, unknown, canceled";
 const DISCARD: &str = "UPDATE deletions SET state = 5, chore_data = NULL WHERE seq = ?1 AND state = 0";
@@ -50,6 +52,7 @@ struct Upload {
     total: u32,
     /// The last place given in the sequence of outcomes.
     sequence: u32,
+    caller: i64,
     accounts: Vec<i64>,
     lanes: Lanes,
     ended: [u32; Outcome::ALL.len()],
@@ -95,6 +98,7 @@ pub(super) fn begin(connection: &Connection, now: Timestamp, upload: &NewUpload)
         started: false,
         total: 0,
         ended: [0; Outcome::ALL.len()],
+        terms: &Terms::default(),
     };
     let seq = accept::add_row(connection, &row)?;
     if let Some((key, keep)) = &upload.key {
@@ -112,6 +116,7 @@ fn read(connection: &Connection, seq: DeletionSeq) -> Result<Upload, Error> {
     Ok(Upload {
         total: row.get("total")?,
         sequence: row.get("sequence")?,
+        caller: row.get("requested_by")?,
         accounts: rows::json_column(row, "accounts")?.unwrap_or_default(),
         lanes: rows::json_column(row, "chore_data")?.unwrap_or_default(),
         ended: rows::json_column(row, "baseline")?.unwrap_or_default(),
@@ -263,19 +268,36 @@ pub(super) fn seal(
     now: Timestamp,
     seq: DeletionSeq,
     seal: &Seal,
-) -> Result<Touched, Error> {
+) -> Result<Sealed, Error> {
     let upload = read(connection, seq)?;
     if upload.total != seal.total {
         let told = format!("{} items were staged, not {}", upload.total, seal.total);
         return Err(Error::Invalid(told));
     }
     let now = rows::millis(now);
+    let open = upload.total.saturating_sub(upload.ended.iter().sum());
+    if seal.terms.plan.is_none()
+        && let Some(reached) = caps::take(connection, now, upload.caller, open.into(), seal.daily_cap)?
+    {
+        return Ok(Sealed::CapReached(reached));
+    }
+    let state = if open == 0 { DeletionState::Finished } else { seal.terms.state(Passed::Nothing) };
     accept::add_accounts(connection, &upload.accounts, seq)?;
     if let Some(fingerprint) = seal.fingerprint {
         keys::seal(connection, seq, fingerprint)?;
     }
     let mut statement = connection.prepare_cached(SEAL)?;
-    let mut found = statement.query(params![seq, now, seal.digest.0])?;
+    let chore = lifecycle::work_ahead(&seal.terms, state);
+    let mut found = statement.query(params![
+        seq,
+        now,
+        seal.digest.0,
+        rows::deletion_state_code(state),
+        rows::terms_column(&seal.terms)?,
+        lifecycle::deadline(&seal.terms, state, now),
+        chore.map(rows::chore_code),
+        chore.map(|_| rows::json(&Data::default())).transpose()?,
+    ])?;
     let Some(row) = found.next()? else { return Err(Error::Unreadable(format!("deletion {seq} is gone"))) };
     let id: String = row.get("id")?;
     let touched = Touched {
@@ -292,7 +314,10 @@ pub(super) fn seal(
         queues.came_many(LaneNo { account, operation }, seq, now, items);
     }
     queues.write(connection, now)?;
-    Ok(touched)
+    if let Some(row) = reads::deletion(connection, &touched.id)? {
+        chain::add(connection, &mut Words::new(connection), now, chain::asked(&row))?;
+    }
+    Ok(Sealed::Done(touched))
 }
 
 /// Drops an upload; nothing, if it was sealed or dropped before.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::queues::{LaneNo, Queues};
 use super::words::Words;
-use super::{reads, rows};
+use super::{folded, reads, rows};
 use crate::journal::{Error, Recorded, Waiting};
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey, LaneId};
 use crate::types::lifecycle::DeletionState;
@@ -22,7 +22,7 @@ use crate::types::outcome::{Ending, Outcome};
 /// `items.behind` of one that waits for an item of another deletion.
 pub(super) const ELSEWHERE: i64 = -1;
 
-const PARENT: &str = "SELECT id, state, bulk, created_at, started_at IS NULL AS new, sequence \
+const PARENT: &str = "SELECT id, state, bulk, coalesce(released_at, created_at) AS created_at, started_at IS NULL AS new, sequence \
     FROM deletions WHERE seq = ?1";
 const LANE_NAMES: &str = "SELECT a.text, o.text FROM words a, words o WHERE a.id = ?1 AND o.id = ?2";
 const HANGING: &str = "SELECT idx, same_as IS NOT NULL FROM items INDEXED BY items_behind \
@@ -40,7 +40,7 @@ const DUE_IN: &str = "SELECT account, operation FROM items \
     WHERE deletion = ?1 AND idx = ?2 AND due_at IS NOT NULL";
 const COUNT: &str = "UPDATE deletions SET ended = ended + ?2, sequence = sequence + ?2, \
     finished_at = CASE WHEN ended + ?2 = total AND chore IS NULL THEN ?3 END, \
-    state = CASE WHEN ended + ?2 = total AND chore IS NULL AND state <> 4 THEN 3 ELSE state END, \
+    state = CASE WHEN ended + ?2 = total AND chore IS NULL AND state NOT IN (4, 8, 9) THEN 3 ELSE state END, \
     pause = CASE WHEN ended + ?2 = total AND chore IS NULL THEN NULL ELSE pause END, \
     deleted = deleted + ?4, absent = absent + ?5, refused = refused + ?6, busy = busy + ?7, \
     failed = failed + ?8, unknown = unknown + ?9, canceled = canceled + ?10 \
@@ -56,6 +56,7 @@ pub(super) struct Parent {
     pub(super) id: DeletionId,
     pub(super) state: i64,
     pub(super) bulk: bool,
+    /// Or since when it runs, if that came later.
     pub(super) created_at: i64,
     /// No call for it was journaled yet.
     pub(super) is_new: bool,
@@ -69,9 +70,10 @@ impl Parent {
         self.state == rows::deletion_state_code(DeletionState::Running)
     }
 
-    /// Whether it was canceled.
-    pub(super) fn is_canceled(&self) -> bool {
-        self.state == rows::deletion_state_code(DeletionState::Canceled)
+    /// Whether what was not sent of it is never sent.
+    pub(super) fn is_dead(&self) -> bool {
+        let dead = [DeletionState::Canceled, DeletionState::Rejected, DeletionState::Expired];
+        dead.map(rows::deletion_state_code).contains(&self.state)
     }
 
     /// Whether it waits for an operator.
@@ -236,7 +238,7 @@ impl<'a> Writing<'a> {
                 let hanging = ItemKey { index, ..key };
                 if follows {
                     self.finish_row(hanging, ending, error)?;
-                } else if self.parent_of(key)?.is_canceled() {
+                } else if self.parent_of(key)?.is_dead() {
                     self.finish_row(hanging, &dropped, None)?;
                     open.push_back((hanging, None));
                 } else {
@@ -261,7 +263,7 @@ impl<'a> Writing<'a> {
         let mut ended = Vec::new();
         for attached in self.attached(key)? {
             self.connection.prepare_cached(DETACH)?.execute(params![attached.deletion, attached.index])?;
-            if self.parent_of(attached)?.is_canceled() {
+            if self.parent_of(attached)?.is_dead() {
                 self.finish_row(attached, &canceled(), None)?;
                 ended.push(attached);
             } else {
@@ -310,6 +312,10 @@ impl<'a> Writing<'a> {
             let count =
                 params![seq, all, self.now, deleted, absent, refused, busy, failed, unknown, canceled];
             let touched = reads::all(self.connection, COUNT, count, |row| rows::touched(row, seq))?;
+            // Nothing more of it is gathered.
+            if touched.iter().any(|touched| touched.finished) {
+                folded::flush(self.connection, &mut self.words, seq)?;
+            }
             self.recorded.touched.extend(touched);
         }
         Ok(self.recorded)

@@ -26,6 +26,7 @@ use super::transport::{Outgoing, Transport};
 use super::{Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Route};
 use crate::types::clock::Clock;
 use crate::types::deletion::PartName;
+use crate::types::effects::GoesWith;
 use crate::types::secret::Credentials;
 use crate::types::target::{AccountId, Kind, MediaId, Name, SnapshotType, Target, What};
 
@@ -243,6 +244,14 @@ impl Provider for Alibaba {
             .chain(of_types)
             .map(|(operation, parts)| Call { operation, entries: vec![asset(id.clone(), parts)] })
             .collect()
+    }
+
+    fn survey(&self, target: &Target) -> Option<(&'static Operation, Entry)> {
+        routes::survey(target)
+    }
+
+    fn effects(&self, target: &Target) -> Vec<GoesWith> {
+        routes::effects(target)
     }
 }
 

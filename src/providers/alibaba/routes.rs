@@ -6,12 +6,13 @@
 
 use super::wire::Action;
 use super::{
-    DELETE_ATTACHED_MEDIA, DELETE_IMAGE, DELETE_MEZZANINES, DELETE_STREAM, DELETE_VIDEO,
-    GET_ATTACHED_MEDIA_INFO, GET_IMAGE_INFOS, GET_MEZZANINE_INFO, GET_PLAY_INFO, GET_VIDEO_INFOS,
-    LIST_SNAPSHOTS,
+    BATCH_GET_MEDIA_INFOS, DELETE_ATTACHED_MEDIA, DELETE_IMAGE, DELETE_MEZZANINES, DELETE_STREAM,
+    DELETE_VIDEO, GET_ATTACHED_MEDIA_INFO, GET_IMAGE_INFOS, GET_MEZZANINE_INFO, GET_PLAY_INFO,
+    GET_VIDEO_INFOS, LIST_SNAPSHOTS,
 };
 use crate::providers::{Entry, Operation, ReadFirst, Refusal, Repeat, Route};
 use crate::types::deletion::PartName;
+use crate::types::effects::GoesWith;
 use crate::types::target::{MediaId, Name, Renditions, Snapshots, Target, What};
 
 /// URLs up to this length share a call: 20 of them, encoded, stay below the 8 KiB that
@@ -81,6 +82,47 @@ pub(super) fn group(operation: &Operation, entry: &Entry) -> String {
             | Action::GetAttachedMediaInfo,
         )
         | None => "id".into(),
+    }
+}
+
+/// The batch read that looks at a target (page section 4). `BatchGetMediaInfos` tells of streams and
+/// sources, of 20 videos at once and in any status; but the page marks its `MediaIds` as required, so
+/// reference ids go with `GetVideoInfos`, which takes either.
+pub(super) fn survey(target: &Target) -> Option<(&'static Operation, Entry)> {
+    route(target).ok()?;
+    let (operation, what) = match (&target.what, &target.name) {
+        (What::Image, Name::Id(_)) => (&GET_IMAGE_INFOS, What::Image),
+        (What::Image, Name::Url(_) | Name::Reference(_)) => return None,
+        (What::AttachedMedia, _) => (&GET_ATTACHED_MEDIA_INFO, What::AttachedMedia),
+        (_, Name::Id(_)) => (&BATCH_GET_MEDIA_INFOS, What::Media),
+        (_, Name::Reference(_) | Name::Url(_)) => (&GET_VIDEO_INFOS, What::Media),
+    };
+    // What is to go of it does not matter here, so that all targets of one asset are read once.
+    let target = Target { what, ..target.clone() };
+    Some((operation, Entry { target, asset: None, parts: vec![PartName::Asset] }))
+}
+
+/// What goes with a target (page section 3, the operation's own words).
+pub(super) fn effects(target: &Target) -> Vec<GoesWith> {
+    use GoesWith::{
+        Covers, Playback, Processing, RenditionPlayback, Renditions, Snapshots, Source, UntranscodedPlayback,
+        UploadParts,
+    };
+    if route(target).is_err() {
+        return Vec::new();
+    }
+    match &target.what {
+        // 3.1: "the whole asset: source file, all transcoded streams, thumbnails and snapshots, leftover
+        // upload parts".
+        What::Media => vec![Source, Renditions, Covers, Snapshots, UploadParts, Playback],
+        // 3.3: "Afterwards no transcoding, snapshot or review is possible." Unless forced, the vendor
+        // itself refuses a source that plays.
+        What::Source { force: false } => vec![Processing],
+        What::Source { force: true } => vec![UntranscodedPlayback, Processing],
+        // 3.2: "Removes chosen transcoded streams of one video, and their files."
+        What::Renditions(_) => vec![RenditionPlayback],
+        // 3.4 and 3.5: nothing but the images or the auxiliary assets themselves.
+        What::Snapshots(_) | What::Image | What::AttachedMedia => Vec::new(),
     }
 }
 

@@ -21,6 +21,10 @@ const ORIGINAL: &str = "0";
 /// The pseudo template of the HLS master playlist: it names the streams and holds none (vendor page 3.1).
 const MASTER_PLAYLIST: &str = "10000";
 
+/// The status of a file that plays. Others are `Forbidden`, and `SystemForbidden`, of which only
+/// searches are documented to tell (vendor page 4.1); a word to come is no promise of playback.
+const PLAYABLE: &str = "Normal";
+
 /// What an answer tells, by the id as the vendor spells it.
 #[derive(Debug, Default)]
 pub(super) struct Told {
@@ -43,6 +47,16 @@ pub(super) fn read(response: &Value) -> Told {
     told
 }
 
+/// The files that a call which reads nothing calls missing. `None` if that list cannot be read.
+pub(super) fn missing(response: &Value) -> Option<BTreeSet<String>> {
+    match response.get("NotExistFileIdSet") {
+        // Documented fields may be null (vendor page 1.5).
+        None | Some(Value::Null) => Some(BTreeSet::new()),
+        Some(Value::Array(ids)) => ids.iter().map(|id| word(Some(id))).collect(),
+        Some(_) => None,
+    }
+}
+
 fn read_media(id: &str, media: &Value) -> Facts {
     let (basic, meta) = (section(media, "BasicInfo"), section(media, "MetaData"));
     let outputs = Outputs::read(media, basic.is_some());
@@ -50,6 +64,7 @@ fn read_media(id: &str, media: &Value) -> Facts {
         id: MediaId::parse(id).ok(),
         title: text(basic, "Name"),
         status: text(basic, "Status"),
+        is_blocked: text(basic, "Status").map(|status| status != PLAYABLE),
         category: text(basic, "Category").map(|name| category(&name)),
         created_at: text(basic, "CreateTime").and_then(|time| time.parse::<Timestamp>().ok()),
         size_bytes: size(meta, "Size"),
@@ -272,7 +287,7 @@ mod tests {
         assert_eq!(facts.standing, Standing::Stands);
         assert_eq!(facts.id, Some(MediaId::parse("74").unwrap()));
         assert_eq!(facts.title.as_deref(), Some("Title"));
-        assert_eq!(facts.status.as_deref(), Some("Normal"));
+        assert_eq!((facts.status.as_deref(), facts.is_blocked), (Some("Normal"), Some(false)));
         assert_eq!(facts.category, Some(Category::Video));
         assert_eq!(facts.created_at.unwrap().to_string(), "2026-01-02T03:04:05Z");
         assert_eq!((facts.size_bytes, facts.duration_s), (Some(1000), Some(12.5)));
@@ -368,6 +383,15 @@ mod tests {
         assert_eq!((facts.size_bytes, facts.duration_s), (Some(12), Some(1.5)));
         assert_eq!(facts.category, Some(Category::Other));
         assert_eq!((facts.title, facts.created_at), (None, None));
+        assert_eq!((facts.status, facts.is_blocked), (None, None));
+    }
+
+    #[test]
+    fn whatever_is_not_normal_is_blocked() {
+        for status in ["Forbidden", "SystemForbidden", "New"] {
+            let facts = facts(&json!({"FileId": "74", "BasicInfo": {"Status": status}}));
+            assert_eq!((facts.status.as_deref(), facts.is_blocked), (Some(status), Some(true)));
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::skew::Skew;
 use super::transport::{Incoming, Outgoing, SendError, Transport};
 use super::{Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Route};
 use crate::types::clock::Clock;
+use crate::types::effects::GoesWith;
 use crate::types::secret::Credentials;
 use crate::types::target::{AccountId, Kind, MediaId, Name, Target, What};
 
@@ -68,8 +69,20 @@ const DESCRIBE_MEDIA_INFOS: Operation = Operation {
     parts_per_call: usize::MAX,
 };
 
+/// At most 20 files per call; their URLs give 403 after 5 to 10 minutes (vendor page 3.3).
+const FORBID: Operation = Operation {
+    name: "ForbidMediaDistribution",
+    effect: Effect::Block,
+    published_qps: Some(20),
+    items_per_call: 20,
+    parts_per_call: usize::MAX,
+};
+
+/// The same vendor action, told to undo it: one name, so one lane and one limit.
+const RECOVER: Operation = Operation { effect: Effect::Lift, ..FORBID };
+
 /// Every vendor action that the client may call.
-pub const OPERATIONS: &[Operation] = &[DELETE_MEDIA, DESCRIBE_MEDIA_INFOS];
+pub const OPERATIONS: &[Operation] = &[DELETE_MEDIA, DESCRIBE_MEDIA_INFOS, FORBID];
 
 /// The kinds that it can serve.
 const KINDS: [Kind; 4] = [Kind::Media, Kind::Source, Kind::Renditions, Kind::Image];
@@ -199,9 +212,35 @@ impl Provider for Tencent {
     fn portrait(&self, id: &MediaId) -> Vec<Call> {
         vec![Call { operation: &DESCRIBE_MEDIA_INFOS, entries: vec![read_entry(id.clone())] }]
     }
+
+    fn survey(&self, target: &Target) -> Option<(&'static Operation, Entry)> {
+        route::route(target).ok()?;
+        match &target.name {
+            Name::Id(id) => {
+                let whole = Target { what: What::Media, ..target.clone() };
+                Some((&DESCRIBE_MEDIA_INFOS, Entry { target: whole, ..read_entry(id.clone()) }))
+            }
+            Name::Reference(_) | Name::Url(_) => None,
+        }
+    }
+
+    fn effects(&self, target: &Target) -> Vec<GoesWith> {
+        route::effects(target)
+    }
+
+    /// Playback is blocked by file, whatever of it is to go.
+    fn can_block(&self, target: &Target) -> bool {
+        matches!(target.name, Name::Id(_)) && KINDS.contains(&target.kind())
+    }
+
+    fn block(&self, ids: &[MediaId], lift: bool) -> Option<Call> {
+        let entries: Vec<Entry> = ids.iter().cloned().map(read_entry).collect();
+        let operation = if lift { &RECOVER } else { &FORBID };
+        (!entries.is_empty()).then_some(Call { operation, entries })
+    }
 }
 
-/// An entry that only asks about a file. No account's name is known here or needed.
+/// An entry that only names a file. No account's name is known here or needed.
 fn read_entry(id: MediaId) -> Entry {
     let account = AccountId::parse(NAME).expect("the provider's name is a name of letters");
     Entry { target: Target { account, name: Name::Id(id), what: What::Media }, asset: None, parts: vec![] }
@@ -212,20 +251,29 @@ fn body(call: &Call, sub_app_id: Option<u64>) -> Result<Bytes, &'static str> {
     if call.entries.len() > call.operation.items_per_call {
         return Err("the call has more items than one call may carry");
     }
-    match (call.operation.name, call.entries.as_slice()) {
-        ("DeleteMedia", [entry]) => route::delete_body(entry, sub_app_id),
-        ("DescribeMediaInfos", [_, ..]) => {
-            let mut ids = Vec::new();
-            for entry in &call.entries {
-                let id = outcome::asked_id(entry).ok_or("an asset is not named by the vendor's id")?;
-                if !ids.contains(&id) {
-                    ids.push(id);
-                }
-            }
-            Ok(wire::describe(&ids, sub_app_id))
+    match (call.operation.name, call.operation.effect, call.entries.as_slice()) {
+        ("DeleteMedia", Effect::Delete, [entry]) => route::delete_body(entry, sub_app_id),
+        ("DescribeMediaInfos", Effect::Read, [_, ..]) => Ok(wire::describe(&ids(&call.entries)?, sub_app_id)),
+        ("ForbidMediaDistribution", Effect::Block, [_, ..]) => {
+            Ok(wire::distribute(&ids(&call.entries)?, wire::Distribution::Forbid, sub_app_id))
+        }
+        ("ForbidMediaDistribution", Effect::Lift, [_, ..]) => {
+            Ok(wire::distribute(&ids(&call.entries)?, wire::Distribution::Recover, sub_app_id))
         }
         _ => Err("this provider makes no such call"),
     }
+}
+
+/// The files that the entries name, each once.
+fn ids(entries: &[Entry]) -> Result<Vec<&MediaId>, &'static str> {
+    let mut ids = Vec::new();
+    for entry in entries {
+        let id = outcome::asked_id(entry).ok_or("an asset is not named by the vendor's id")?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
 }
 
 impl Tencent {
@@ -277,6 +325,7 @@ impl Tencent {
                 let report = match call.operation.effect {
                     Effect::Delete => outcome::deleted(call),
                     Effect::Read => outcome::of_read(&response, call),
+                    Effect::Block | Effect::Lift => outcome::of_distribution(&response, call),
                 };
                 (report, Some(request_id))
             }

@@ -114,7 +114,7 @@ pub(super) fn of_error(code: &str, call: &Call, mended: bool) -> CallReport {
 fn class(meaning: Meaning, call: &Call) -> AttemptClass {
     match meaning {
         Key(_) | Clock | Account(_) | Denied | Throttled(_) | QuotaUsedUp => AttemptClass::Refused,
-        Trouble if call.operation.effect == Effect::Delete => AttemptClass::Ambiguous,
+        Trouble if call.operation.effect != Effect::Read => AttemptClass::Ambiguous,
         Trouble | FileGone | OtherGone | Protected | Invalid | InvalidPart | Misuse | Busy | Unspecified => {
             AttemptClass::Answered
         }
@@ -123,24 +123,27 @@ fn class(meaning: Meaning, call: &Call) -> AttemptClass {
 
 fn verdict(meaning: Meaning, code: &str, call: &Call, entry: &Entry, mended: bool) -> Verdict {
     let read = call.operation.effect == Effect::Read;
-    // A delete carries one entry with all its parts, a read many entries.
-    let several = if read { call.entries.len() > 1 } else { entry.parts.len() > 1 };
+    // A delete carries one entry with all its parts, any other call many entries.
+    let delete = call.operation.effect == Effect::Delete;
+    let several = if delete { entry.parts.len() > 1 } else { call.entries.len() > 1 };
     let not_ok = |outcome, reason, message: &str, of_parts: bool| Verdict::NotOk {
         outcome,
         error: ItemError { vendor_code: clean(code), ..ItemError::new(reason, message) },
-        of_whole_call: several && (read || of_parts),
+        of_whole_call: several && (!delete || of_parts),
         maybe_account: meaning == Denied,
     };
     let refused = |reason, message, of_parts| not_ok(Outcome::Refused, reason, message, of_parts);
     match meaning {
         // Without the file none of its parts stands, however many were named.
-        FileGone if !read => Verdict::Absent,
-        // A read lists missing files; this code may as well mean the application.
-        FileGone if read && code == "ResourceNotFound" => Verdict::Again(Again::Unavailable),
-        FileGone if !several => missing(entry),
-        OtherGone if !read && !several => Verdict::Absent,
-        // A read is not documented to say so; it proves nothing of the file.
-        OtherGone if read => Verdict::Again(Again::Unlisted),
+        FileGone if delete => Verdict::Absent,
+        // The others list missing files; this code may as well mean the application.
+        FileGone if code == "ResourceNotFound" && read => Verdict::Again(Again::Unavailable),
+        FileGone if code == "ResourceNotFound" => Verdict::Again(Again::Unlisted),
+        FileGone if !several && read => missing(entry),
+        FileGone if !several => Verdict::Absent,
+        OtherGone if delete && !several => Verdict::Absent,
+        // The others are not documented to say so; it proves nothing of the file.
+        OtherGone if !delete => Verdict::Again(Again::Unlisted),
         FileGone | OtherGone => Verdict::Unclear,
         Key(reason) => lane(reason, mended),
         Clock => lane(LaneReason::ClockSkew, mended),
@@ -170,12 +173,31 @@ fn lane(reason: LaneReason, mended: bool) -> Verdict {
     if mended { Verdict::Again(Again::Resign) } else { Verdict::Fault(reason) }
 }
 
-/// A read that told nothing can be made again; of a delete the effect is open.
+/// A read that told nothing can be made again; of anything else the effect is open.
 fn in_doubt(call: &Call, unanswered: bool) -> Verdict {
     match call.operation.effect {
         Effect::Read => Verdict::Again(Again::Unavailable),
-        Effect::Delete => Verdict::Doubtful { unanswered },
+        Effect::Delete | Effect::Block | Effect::Lift => Verdict::Doubtful { unanswered },
     }
+}
+
+/// What became of the playback of each entry: the missing are listed, the others are done
+/// (vendor page 3.3). A list that cannot be of this call takes the rest of the answer with it.
+pub(super) fn of_distribution(response: &Value, call: &Call) -> CallReport {
+    let asked = |id: &str| call.entries.iter().any(|entry| asked_id(entry).is_some_and(|i| i.as_str() == id));
+    let Some(missing) = facts::missing(response).filter(|ids| ids.iter().all(|id| asked(id))) else {
+        tracing::error!(
+            operation = call.operation.name,
+            "the vendor's list contradicts the call, so none of it is believed"
+        );
+        return report(AttemptClass::Ambiguous, vec![in_doubt(call, false); call.entries.len()]);
+    };
+    let of_entry = |entry: &Entry| match asked_id(entry) {
+        Some(id) if missing.contains(id.as_str()) => Verdict::Absent,
+        Some(_) => Verdict::Done,
+        None => in_doubt(call, false),
+    };
+    report(AttemptClass::Answered, call.entries.iter().map(of_entry).collect())
 }
 
 /// What a read told of each entry. The order of the answer is not promised, so
@@ -229,7 +251,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::providers::tencent::{DELETE_MEDIA, DESCRIBE_MEDIA_INFOS};
+    use crate::providers::Operation;
+    use crate::providers::tencent::{DELETE_MEDIA, DESCRIBE_MEDIA_INFOS, FORBID, RECOVER};
     use crate::types::asset::Source;
     use crate::types::deletion::PartName;
     use crate::types::target::{AccountId, Family, Renditions, Target, What};
@@ -252,6 +275,10 @@ mod tests {
     fn describe(ids: &[&str]) -> Call {
         let entries = ids.iter().map(|id| entry(id, 0)).collect();
         Call { operation: &DESCRIBE_MEDIA_INFOS, entries }
+    }
+
+    fn distribute(operation: &'static Operation, ids: &[&str]) -> Call {
+        Call { operation, ..describe(ids) }
     }
 
     fn of_delete(code: &str, parts: usize) -> (AttemptClass, Verdict) {
@@ -479,6 +506,55 @@ mod tests {
         assert_eq!(report.verdicts[3], Verdict::Again(Again::Unavailable), "in neither list");
         assert_eq!(facts(4), Facts::only(Standing::Untold), "in both lists");
         assert_eq!(facts(5), facts(0), "asked for twice");
+    }
+
+    #[test]
+    fn playback_is_blocked_of_all_that_are_not_listed_as_missing() {
+        for operation in [&FORBID, &RECOVER] {
+            let call = distribute(operation, &["1", "2", "3", "2"]);
+            let report = of_distribution(&json!({"NotExistFileIdSet": ["2"]}), &call);
+            assert_eq!(report.class, AttemptClass::Answered);
+            assert_eq!(report.verdicts, [Verdict::Done, Verdict::Absent, Verdict::Done, Verdict::Absent]);
+            for none in [json!({}), json!({"NotExistFileIdSet": null}), json!({"NotExistFileIdSet": []})] {
+                assert_eq!(of_distribution(&none, &call).verdicts, vec![Verdict::Done; 4], "{none}");
+            }
+            for odd in [json!(["9"]), json!(["1", "9"]), json!("1"), json!([{}]), json!([""]), json!({})] {
+                let report = of_distribution(&json!({"NotExistFileIdSet": odd}), &call);
+                assert_eq!(report.class, AttemptClass::Ambiguous, "{odd}");
+                assert_eq!(report.verdicts, vec![Verdict::Doubtful { unanswered: false }; 4], "{odd}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_said_of_a_block_is_of_all_its_files_and_never_a_missing_application() {
+        let first = |code: &str, ids: &[&str]| {
+            let report = of_error(code, &distribute(&FORBID, ids), false);
+            (report.class, report.verdicts.into_iter().next().unwrap())
+        };
+        let several = ["1", "2"].as_slice();
+        for (code, outcome, reason) in [
+            ("FailedOperation.MediaForbidedBySystem", Outcome::Refused, Reason::Protected),
+            ("InvalidParameterValue.StorageClass", Outcome::Busy, Reason::Busy),
+            ("InvalidParameterValue.Operation", Outcome::Refused, Reason::Invalid),
+        ] {
+            assert_eq!(told(&first(code, &["1"]).1), (outcome, reason, false, false), "{code}");
+            assert_eq!(told(&first(code, several).1), (outcome, reason, true, false), "{code}");
+        }
+        let denied = told(&first("UnauthorizedOperation", several).1);
+        assert_eq!(denied, (Outcome::Refused, Reason::Forbidden, true, true));
+        assert_eq!(first("ResourceNotFound.FileNotExist", &["1"]).1, Verdict::Absent);
+        assert_eq!(first("ResourceNotFound.FileNotExist", several).1, Verdict::Unclear);
+        for ids in [several, &["1"]] {
+            for code in ["ResourceNotFound", "ResourceNotFound.TemplateNotExist"] {
+                assert_eq!(first(code, ids).1, Verdict::Again(Again::Unlisted), "{code}");
+            }
+            let doubtful = (AttemptClass::Ambiguous, Verdict::Doubtful { unanswered: false });
+            assert_eq!(first("InternalError", ids), doubtful);
+        }
+        let lost = unanswered(&distribute(&RECOVER, several));
+        assert_eq!(lost.class, AttemptClass::Ambiguous);
+        assert_eq!(lost.verdicts, vec![Verdict::Doubtful { unanswered: true }; 2]);
     }
 
     #[test]

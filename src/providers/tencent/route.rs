@@ -12,6 +12,7 @@ use super::wire::{self, DeletePart, SomeParts, Template};
 use super::{DELETE_MEDIA, DESCRIBE_MEDIA_INFOS};
 use crate::providers::{Entry, ReadFirst, Refusal, Repeat, Route};
 use crate::types::deletion::PartName;
+use crate::types::effects::GoesWith;
 use crate::types::target::{Family, MediaId, Name, Renditions, Selector, Target, What};
 
 /// How a target is served.
@@ -92,6 +93,45 @@ fn why_no_template(text: &str) -> &'static str {
 
 fn invalid<T>(field: String, message: &str) -> Result<T, Refusal> {
     Err(Refusal::Invalid { field, message: message.to_owned() })
+}
+
+/// What goes with a target (vendor page 3.1, the table of types and the traps below it).
+pub(super) fn effects(target: &Target) -> Vec<GoesWith> {
+    use GoesWith::{
+        AnimatedImages, Covers, Derived, KeyFrameMarks, Playback, Processing, RenditionPlayback, Renditions,
+        Snapshots, Source, Subtitles, UntranscodedPlayback,
+    };
+    let Ok(Route { parts, .. }) = route(target) else { return Vec::new() };
+    match &target.what {
+        // "deletes the media and everything derived from it"; "snapshots, sampled snapshots, image
+        // sprites, animated images, subtitles, key-frame marks ... go only with the full delete".
+        What::Media => vec![
+            Source,
+            Renditions,
+            Covers,
+            Snapshots,
+            AnimatedImages,
+            Subtitles,
+            KeyFrameMarks,
+            Derived,
+            Playback,
+        ],
+        // The same call; which of those things an image has, no page says.
+        What::Image => vec![Derived],
+        // "no transcoding, WeChat publishing or other processing afterwards; the cover uploaded with the
+        // file goes too". Unless forced, a read makes sure first that something else plays.
+        What::Source { force: false } => vec![Covers, Processing],
+        What::Source { force: true } => vec![Covers, UntranscodedPlayback, Processing],
+        // Of `TranscodeFiles` alone: "covers made by processing go too".
+        What::Renditions(_) => {
+            let transcode = |part: &PartName| {
+                matches!(part, PartName::Rendition { family: Family::Transcode, definition: _ })
+            };
+            let covers = parts.iter().any(transcode).then_some(Covers);
+            covers.into_iter().chain([RenditionPlayback]).collect()
+        }
+        What::Snapshots(_) | What::AttachedMedia => Vec::new(),
+    }
 }
 
 /// The body of the delete, or which rule of ours the entry breaks.
@@ -184,6 +224,31 @@ mod tests {
             assert_eq!(operation.name, "DescribeMediaInfos");
             first
         })
+    }
+
+    #[test]
+    fn covers_go_with_the_original_and_with_transcodes_and_with_no_other_part() {
+        use GoesWith::{Covers, Derived, Playback, Processing, RenditionPlayback, UntranscodedPlayback};
+        let of = |what| effects(&target(what));
+        let whole = of(What::Media);
+        assert!(whole.contains(&Covers) && whole.contains(&Playback) && !whole.contains(&Processing));
+        assert_eq!(whole.len(), 9);
+        assert_eq!(of(What::Image), [Derived]);
+        assert_eq!(of(What::Source { force: false }), [Covers, Processing]);
+        assert_eq!(of(What::Source { force: true }), [Covers, UntranscodedPlayback, Processing]);
+        for (what, covers) in [
+            (What::Renditions(Renditions::All), true),
+            (some(&["100010"], &[], None), true),
+            (some(&[], &[], Some(Family::Transcode)), true),
+            (some(&["10"], &[], Some(Family::Adaptive)), false),
+            (some(&[], &[], Some(Family::WechatPublish)), false),
+        ] {
+            let effects = of(what);
+            assert_eq!((effects.contains(&Covers), effects.last()), (covers, Some(&RenditionPlayback)));
+        }
+        for refused in [some(&["0"], &[], None), What::Snapshots(Snapshots::All), What::AttachedMedia] {
+            assert_eq!(of(refused), []);
+        }
     }
 
     #[test]

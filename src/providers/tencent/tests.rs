@@ -10,12 +10,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::providers::survey::surveys;
 use crate::providers::{Again, ReadFirst, Verdict};
 use crate::types::asset::Standing;
 use crate::types::clock::ManualClock;
 use crate::types::deletion::PartName;
 use crate::types::outcome::AttemptClass;
 use crate::types::outcome::LaneReason;
+use crate::types::target::{Renditions, Snapshots};
 
 fn clock() -> Arc<dyn Clock> {
     ManualClock::at("2026-03-01T00:00:00Z".parse().unwrap())
@@ -233,8 +235,9 @@ async fn a_call_that_breaks_our_rules_is_not_made() {
     empty.entries[0].target.what = What::Source { force: true };
     empty.entries[0].parts.clear();
     let crowd = vec![client.probe().entries.remove(0); 21];
+    let swapped = Call { operation: &FORBID, entries: crowd.clone() };
     let crowd = Call { operation: &DESCRIBE_MEDIA_INFOS, entries: crowd };
-    for call in [two, empty, crowd] {
+    for call in [two, empty, crowd, swapped] {
         let report = client.call(&call).await;
         assert_eq!((report.class, report.status), (AttemptClass::NotSent, None));
         assert_eq!(report.verdicts.len(), call.entries.len());
@@ -256,6 +259,64 @@ async fn the_probe_and_the_portrait_are_one_read_each() {
         let Verdict::Facts(facts) = &report.verdicts[0] else { panic!() };
         assert_eq!(facts.standing, Standing::Missing);
     }
+}
+
+#[tokio::test]
+async fn a_block_and_its_lift_are_one_signed_call_each() {
+    let client = build(setup(None, fixed())).unwrap();
+    let ids = ["74", "75", "74"].map(|id| MediaId::parse(id).unwrap());
+    assert_eq!(client.block(&[], false), None);
+    for (lift, word) in [(false, "forbid"), (true, "recover")] {
+        let call = client.block(&ids, lift).unwrap();
+        assert_eq!(client.operation(call.operation.name).map(|known| known.published_qps), Some(Some(20)));
+        let said = r#"{"Response":{"RequestId":"r-1","NotExistFileIdSet":["75"]}}"#;
+        let (sent, report) = one_call(&call, answer(said)).await;
+        let body = format!(r#"{{"FileIds":["74","75"],"Operation":"{word}","SubAppId":1500000000}}"#);
+        assert!(sent.ends_with(&body), "{sent}");
+        assert!(sent.contains("x-tc-action: ForbidMediaDistribution\r\n"), "{sent}");
+        assert_eq!(report.verdicts, [Verdict::Done, Verdict::Absent, Verdict::Done]);
+        let (_, lost) = one_call(&call, String::new()).await;
+        assert_eq!(lost.class, AttemptClass::Ambiguous);
+        assert_eq!(lost.verdicts, vec![Verdict::Doubtful { unanswered: true }; 3]);
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_to_go_of_files_is_looked_at_by_one_read_of_twenty() {
+    let client = build(setup(None, fixed())).unwrap();
+    let target = |what: What, id: String| Target {
+        account: AccountId::parse("media").unwrap(),
+        name: Name::Id(MediaId::parse(&id).unwrap()),
+        what,
+    };
+    let mut targets: Vec<Target> = (0..21).map(|n| target(What::Media, format!("7{n}"))).collect();
+    targets.push(target(What::Source { force: false }, "71".into()));
+    targets.push(target(What::AttachedMedia, "71".into()));
+    let reads = surveys(client.as_ref(), &targets);
+    let sizes: Vec<_> = reads.iter().map(|read| (read.call.operation.name, read.targets.len())).collect();
+    assert_eq!(sizes, [("DescribeMediaInfos", 20), ("DescribeMediaInfos", 1)]);
+    assert_eq!((&reads[0].targets[1], &reads[1].targets[0]), (&vec![1, 21], &vec![20]));
+    let said = r#"{"Response":{"RequestId":"r","NotExistFileIdSet":["720"]}}"#;
+    let (sent, report) = one_call(&reads[1].call, answer(said)).await;
+    assert!(sent.contains(r#"{"FileIds":["720"],"SubAppId":1500000000,"Filters":["basicInfo""#));
+    let Verdict::Facts(facts) = &report.verdicts[0] else { panic!() };
+    assert_eq!(facts.standing, Standing::Missing);
+}
+
+#[tokio::test]
+async fn whatever_is_named_by_its_file_can_be_blocked() {
+    let client = build(setup(None, fixed())).unwrap();
+    let target = |name: &str, text: &str, what: What| Target {
+        account: AccountId::parse("media").unwrap(),
+        name: Name::parse(name, text).unwrap(),
+        what,
+    };
+    for what in [What::Media, What::Source { force: false }, What::Renditions(Renditions::All), What::Image] {
+        assert!(client.can_block(&target("id", "74", what)));
+    }
+    assert!(!client.can_block(&target("reference_id", "my-video", What::Media)));
+    assert!(!client.can_block(&target("url", "https://h/1.jpg", What::Image)));
+    assert!(!client.can_block(&target("id", "74", What::Snapshots(Snapshots::All))));
 }
 
 #[test]

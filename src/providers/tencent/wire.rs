@@ -134,6 +134,29 @@ pub(super) fn describe(ids: &[&MediaId], sub_app_id: Option<u64>) -> Bytes {
     to_bytes(&Body { file_ids: ids.iter().map(|id| id.as_str()).collect(), sub_app_id, filters: SECTIONS })
 }
 
+/// What is to become of a file's playback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Distribution {
+    /// Its URLs are closed.
+    Forbid,
+    /// They are opened again.
+    Recover,
+}
+
+/// The body that closes or opens the URLs of files (vendor page 3.3).
+pub(super) fn distribute(ids: &[&MediaId], operation: Distribution, sub_app_id: Option<u64>) -> Bytes {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Body<'a> {
+        file_ids: Vec<&'a str>,
+        operation: Distribution,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sub_app_id: Option<u64>,
+    }
+    to_bytes(&Body { file_ids: ids.iter().map(|id| id.as_str()).collect(), operation, sub_app_id })
+}
+
 fn to_bytes(body: &impl Serialize) -> Bytes {
     serde_json::to_vec(body).expect("text, numbers and lists of them always serialise").into()
 }
@@ -332,6 +355,14 @@ mod tests {
         let body = describe(&[&id("1"), &id("2")], Some(9));
         let body = serde_json::from_slice::<Value>(&body).unwrap();
         assert_eq!(body, json!({"FileIds": ["1", "2"], "SubAppId": 9, "Filters": SECTIONS}));
+    }
+
+    #[test]
+    fn playback_is_closed_and_opened_by_one_word() {
+        let body = distribute(&[&id("1"), &id("2")], Distribution::Forbid, Some(9));
+        assert_eq!(text(&body), r#"{"FileIds":["1","2"],"Operation":"forbid","SubAppId":9}"#);
+        let body = distribute(&[&id("1")], Distribution::Recover, None);
+        assert_eq!(text(&body), r#"{"FileIds":["1"],"Operation":"recover"}"#);
     }
 
     #[test]

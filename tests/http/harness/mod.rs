@@ -17,7 +17,7 @@ pub(crate) mod sse;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
@@ -30,7 +30,9 @@ use vodrm::api;
 use vodrm::app::sandboxes::Sandboxes;
 use vodrm::app::service::Service;
 use vodrm::app::shutdown::Shutdown;
+use vodrm::guard::bad_keys::BadKeys;
 use vodrm::guard::caller::{Callers, NewKey};
+use vodrm::guard::jwt::Issuers;
 use vodrm::sandbox::{Options, Sandbox};
 use vodrm::settings::{Settings, Sources};
 use vodrm::types::clock::SystemClock;
@@ -118,6 +120,7 @@ pub(crate) struct House {
     pub(crate) directory: TempDir,
     pub(crate) client: reqwest::Client,
     key: Option<String>,
+    settings: Settings,
     service: Option<Service>,
 }
 
@@ -146,7 +149,16 @@ impl House {
         let shutdown = Shutdown::new();
         let service = Service::start(&settings, SystemClock::start(), &shutdown).await.unwrap();
         let addr = service.addr;
-        Self { addr, vendors, shutdown, directory, client, key: None, service: Some(service) }
+        Self { addr, vendors, shutdown, directory, client, key: None, settings, service: Some(service) }
+    }
+
+    /// Stops in order and starts again on the same journal.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.shutdown = Shutdown::new();
+        let service = Service::start(&self.settings, SystemClock::start(), &self.shutdown).await.unwrap();
+        self.addr = service.addr;
+        self.service = Some(service);
     }
 
     /// Calls with this key from now on.
@@ -257,6 +269,8 @@ impl House {
         api::router(api::Parts {
             dispatch: service.dispatch.clone(),
             callers: Arc::new(Callers::open()),
+            issuers: Issuers::new([], SystemClock::start()),
+            bad_keys: Mutex::new(BadKeys::new(10)),
             metrics: service.metrics.clone(),
             clock: SystemClock::start(),
             body_limits: api::body::BodyLimits {
@@ -277,6 +291,7 @@ impl House {
             public_docs: true,
             draining: CancellationToken::new(),
         })
+        .unwrap()
     }
 
     /// Stops in order and waits for the end.

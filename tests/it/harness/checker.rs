@@ -61,7 +61,8 @@ fn compare(world: &World, items: &[ItemRow]) {
     let mut worked: BTreeSet<Key> = BTreeSet::new();
     for (provider, sandbox) in [("alibaba", world.alibaba()), ("tencent", world.tencent())] {
         no_nonce_twice(sandbox);
-        for row in sandbox.ledger() {
+        // What only changes playback takes nothing away.
+        for row in sandbox.ledger().into_iter().filter(|row| row.action.starts_with("Delete")) {
             for effect in row.effects.iter().filter(|effect| effect.effective) {
                 let key = (provider, effect.id.clone(), scope_of(effect.part.as_deref()));
                 assert!(asked.contains_key(&key), "nobody asked for {key:?} in {row:?}");

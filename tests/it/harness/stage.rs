@@ -26,11 +26,13 @@ use vodrm::dispatch::retry::Policy;
 use vodrm::dispatch::submit::{Accepted, Request, SubmitError};
 use vodrm::dispatch::upload::{Begun, NewUpload, Upload};
 use vodrm::dispatch::{AccountConfig, Dispatch, Parts};
+use vodrm::guard::caller::Caller;
+use vodrm::guard::policy::{self, Wish};
 use vodrm::journal::sqlite::SqliteJournal;
 use vodrm::journal::{
     self, Asked, CallRecord, Change, Chore, Claim, DeletionFilter, DeletionRow, Error, ItemFilter, ItemRow,
-    Journal, LaneShare, NewDeletion, NewItem, OpenLane, Receipt, Recorded, Rescue, Retry, Seal, Settled,
-    Settlement, Touched, Turned,
+    Journal, LaneShare, Lapsed, NewDeletion, NewItem, Noted, OpenLane, Receipt, Recorded, Rescue, Retry,
+    Seal, Sealed, Settled, Settlement, Turned, audit,
 };
 use vodrm::providers::{
     Call, CallReport, Effect, Entry, Operation, Provider, Refusal, Repeat, Route, Verdict,
@@ -38,6 +40,8 @@ use vodrm::providers::{
 use vodrm::types::chance::Chance;
 use vodrm::types::clock::Clock;
 use vodrm::types::deletion::{DeletionId, DeletionSeq, IfAbsent, ItemKey, LaneId, PartName, Wanted};
+use vodrm::types::effects::GoesWith;
+use vodrm::types::hold::{Hold, HoldId, Stop};
 use vodrm::types::lifecycle::Pause;
 use vodrm::types::metrics::Metrics;
 use vodrm::types::outcome::{AttemptClass, ItemError, Outcome, Reason};
@@ -235,6 +239,12 @@ impl Provider for Vendor {
     fn portrait(&self, _: &MediaId) -> Vec<Call> {
         Vec::new()
     }
+    fn survey(&self, _: &Target) -> Option<(&'static Operation, Entry)> {
+        None
+    }
+    fn effects(&self, _: &Target) -> Vec<GoesWith> {
+        Vec::new()
+    }
 }
 
 /// The vendor will not do it, for good, and says so with a code.
@@ -289,7 +299,7 @@ watched! {
     fn known(requested_by: &str, once: &journal::Once) -> Option<journal::Accepted>;
     fn begin(upload: journal::NewUpload) -> journal::Begun;
     fn stage(upload: DeletionSeq, from: u32, items: Vec<NewItem>) -> ();
-    fn seal(upload: DeletionSeq, seal: Seal) -> Touched;
+    fn seal(upload: DeletionSeq, seal: Seal) -> Sealed;
     fn discard(upload: DeletionSeq) -> ();
     fn discard_unsealed(begun_before: Timestamp) -> usize;
     fn claim(lane: &LaneId, max: usize, lease: Duration) -> Claim;
@@ -300,6 +310,16 @@ watched! {
     fn retriable(deletion: DeletionSeq, from: u32, limit: usize) -> Vec<ItemRow>;
     fn retry(deletion: &DeletionId, retry: Retry) -> Option<Turned>;
     fn settle(key: ItemKey, settlement: Settlement) -> Settled;
+    fn note(deletion: DeletionSeq, noted: Noted) -> bool;
+    fn lapsed(limit: usize) -> Lapsed;
+    fn hold(hold: Hold) -> ();
+    fn lift(account: &AccountId, id: &HoldId, by: &str) -> Option<Hold>;
+    fn holds() -> Vec<Hold>;
+    fn stop(stop: Stop) -> bool;
+    fn restart(account: Option<&AccountId>, by: &str, reason: Option<&str>) -> bool;
+    fn stops() -> Vec<Stop>;
+    fn audit(entries: Vec<audit::Entry>) -> ();
+    fn audited(filter: audit::AuditFilter, limit: usize) -> Vec<audit::Record>;
     fn chores() -> Vec<Chore>;
     fn pause_all(pause: Pause) -> usize;
     fn clean(finished_before: Timestamp, max: usize) -> bool;
@@ -327,6 +347,8 @@ pub(crate) struct Set {
     pub(crate) max_attempts: u32,
     /// How long a finished deletion is kept.
     pub(crate) keep: Duration,
+    /// What both accounts ask before anything is sent.
+    pub(crate) policy: policy::Policy,
 }
 
 impl Default for Set {
@@ -337,6 +359,7 @@ impl Default for Set {
             journal_takes: Duration::ZERO,
             max_attempts: 8,
             keep: Duration::from_hours(24 * 90),
+            policy: policy::Policy::default(),
         }
     }
 }
@@ -385,6 +408,7 @@ impl Stage {
                 id: AccountId::parse(name).unwrap(),
                 provider: vendor,
                 region: None,
+                policy: set.policy.clone(),
                 quota_group: name.to_owned(),
                 rates: operations.iter().map(|operation| (operation.name, rate)).collect(),
             });
@@ -482,9 +506,10 @@ impl Stage {
 
     pub(crate) fn request(by: &str, account: &str, ids: &[String]) -> Request {
         Request {
-            requested_by: by.to_owned(),
+            caller: Arc::new(Caller::unlimited(by)),
             reason: None,
             if_absent: IfAbsent::Ok,
+            wish: Wish::default(),
             wanted: ids.iter().map(|id| Self::wanted(account, id)).collect(),
             waits: false,
             once: None,
@@ -497,9 +522,10 @@ impl Stage {
 
     pub(crate) async fn begin(&self, by: &str, key: Option<&str>) -> Result<Begun, SubmitError> {
         let new = NewUpload {
-            requested_by: by.to_owned(),
+            caller: Arc::new(Caller::unlimited(by)),
             reason: None,
             if_absent: IfAbsent::Ok,
+            wish: Wish::default(),
             key: key.map(|key| (key.to_owned(), Duration::from_hours(24))),
         };
         self.drive(self.dispatch.begin_upload(new)).await

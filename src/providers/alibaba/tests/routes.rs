@@ -2,6 +2,7 @@
 
 use super::super::super::LaneReason;
 use super::*;
+use crate::providers::survey::{Survey, surveys};
 use crate::types::clock::SystemClock;
 
 fn routed(what: What, form: &str, name: &str) -> Route {
@@ -179,4 +180,71 @@ fn a_probe_and_a_portrait_only_read() {
         assert_eq!(call.operation.effect, Effect::Read);
         assert!(super::super::wire::ask(call).is_ok(), "{call:?}");
     }
+}
+
+/// The operations and lists of the reads that look at these.
+fn looks(targets: &[Target]) -> Vec<(&'static str, String, Vec<Vec<usize>>)> {
+    let provider = build(setup(Some("cn-shanghai"), None)).unwrap();
+    let told = |survey: Survey| {
+        assert_eq!(survey.call.operation.effect, Effect::Read);
+        assert_eq!(survey.call.entries.len(), survey.targets.len());
+        let ask = super::super::wire::ask(&survey.call).unwrap();
+        let [(name, value)] = ask.parameters.as_slice() else { panic!("{ask:?}") };
+        (survey.call.operation.name, format!("{name}={value}"), survey.targets)
+    };
+    surveys(provider.as_ref(), targets).into_iter().map(told).collect()
+}
+
+#[test]
+fn many_are_looked_at_by_few_reads_and_each_asset_once() {
+    let mut targets = vec![
+        target(What::Media, "id", "v1"),
+        target(What::Image, "id", "i1"),
+        target(What::Media, "reference_id", "my-ref-1"),
+        target(What::Source { force: true }, "id", "v1"),
+        target(What::Image, "url", "https://h/1.jpg"),
+        target(What::Snapshots(Snapshots::All), "id", "v2"),
+        target(What::AttachedMedia, "id", "a1"),
+        target(some(&["HD"], &[], None), "reference_id", "my-ref-1"),
+        target(What::Snapshots(Snapshots::All), "reference_id", "my-ref-2"),
+        target(What::Image, "id", "v1"),
+    ];
+    let list = |text: &str| text.to_owned();
+    let few = [
+        ("BatchGetMediaInfos", list("MediaIds=v1,v2"), vec![vec![0, 3], vec![5]]),
+        ("GetImageInfos", list("ImageIds=i1,v1"), vec![vec![1], vec![9]]),
+        ("GetVideoInfos", list("ReferenceIds=my-ref-1"), vec![vec![2, 7]]),
+        ("GetAttachedMediaInfo", list("MediaIds=a1"), vec![vec![6]]),
+    ];
+    assert_eq!(looks(&targets), few, "neither a URL nor what would be refused is read");
+    targets.extend((3..44).map(|n| target(What::Media, "id", &format!("v{n}"))));
+    let sizes: Vec<_> = looks(&targets).iter().map(|(name, _, of)| (*name, of.len())).collect();
+    let videos = [("BatchGetMediaInfos", 20); 2];
+    let rest = [("GetImageInfos", 2), ("GetVideoInfos", 1), ("GetAttachedMediaInfo", 1)];
+    assert_eq!(sizes, [&videos[..1], &rest, &videos[..1], &[("BatchGetMediaInfos", 3)]].concat());
+    assert_eq!(looks(&[]), []);
+}
+
+#[test]
+fn no_block_is_promised() {
+    let provider = build(setup(Some("cn-shanghai"), None)).unwrap();
+    assert!(!provider.can_block(&target(What::Media, "id", "v1")));
+    assert_eq!(provider.block(&[MediaId::parse("v1").unwrap()], false), None);
+}
+
+#[test]
+fn what_goes_with_a_target_is_what_the_page_says() {
+    use GoesWith::{
+        Covers, Playback, Processing, RenditionPlayback, Renditions as AllRenditions, Snapshots as Stills,
+        Source, UntranscodedPlayback, UploadParts,
+    };
+    let effects = |what: What| super::super::routes::effects(&target(what, "id", "v1"));
+    assert_eq!(effects(What::Media), [Source, AllRenditions, Covers, Stills, UploadParts, Playback]);
+    assert_eq!(effects(What::Source { force: false }), [Processing]);
+    assert_eq!(effects(What::Source { force: true }), [UntranscodedPlayback, Processing]);
+    assert_eq!(effects(some(&["HD"], &[], None)), [RenditionPlayback]);
+    for alone in [What::Image, What::AttachedMedia, What::Snapshots(Snapshots::All)] {
+        assert_eq!(effects(alone), []);
+    }
+    assert_eq!(effects(some(&["HD"], &[], Some(Family::Adaptive))), [], "it would be refused");
 }

@@ -112,8 +112,9 @@ impl Page<'_> {
             "ClassName": "",
             "ClassPath": "",
             "TagSet": [],
-            "Status": if self.media.forbidden { "Forbidden" } else { "Normal" },
-            "StorageClass": "STANDARD",
+            // This read knows two states; only searches tell a platform's ban apart.
+            "Status": if self.media.distribution.is_open() { "Normal" } else { "Forbidden" },
+            "StorageClass": if self.media.archived { "ARCHIVE" } else { "STANDARD" },
             "StorageRegion": "ap-guangzhou",
             "StoragePath": "",
             "CreateTime": "2024-01-01T00:00:00Z",

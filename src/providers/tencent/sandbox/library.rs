@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::media::{Category, Choice, Media, Part, PartKind};
+use super::media::{Category, Choice, Distribution, Media, Part, PartKind};
 use super::seed;
 
 /// No more entries than this, deleted ones included. A million ids is the largest deletion that vodrm takes.
@@ -28,6 +28,15 @@ pub(super) enum Untaken {
     Busy,
     /// A chosen part is not there, and the switches say that this matters.
     PartMissing,
+}
+
+/// Why media were neither taken off the air nor put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unmoved {
+    /// The platform itself has banned one of them.
+    Banned,
+    /// One of them is in archive storage.
+    Archived,
 }
 
 /// What a delete has to mind besides the selection.
@@ -143,6 +152,32 @@ impl Library {
             return Err(Untaken::PartMissing);
         }
         Ok(one.take(choices, care.shown_until_ms))
+    }
+
+    /// Takes media off the air or puts them back: all of them or, if one cannot be moved, none. Answers of each
+    /// whether this changed it; nothing of those that are not there.
+    pub(super) fn distribute(
+        &self,
+        sub_app_id: u64,
+        file_ids: &[&str],
+        forbid: bool,
+    ) -> Result<Vec<Option<bool>>, Unmoved> {
+        let mut media = self.locked();
+        let is_here = |one: &Media| one.sub_app_id == sub_app_id && one.is_stored();
+        for one in file_ids.iter().filter_map(|id| media.get(*id)).filter(|one| is_here(one)) {
+            if one.distribution == Distribution::Banned {
+                return Err(Unmoved::Banned);
+            }
+            if one.archived {
+                return Err(Unmoved::Archived);
+            }
+        }
+        let wanted = if forbid { Distribution::Forbidden } else { Distribution::Open };
+        let moved = file_ids.iter().map(|id| {
+            let one = media.get_mut(*id).filter(|one| is_here(one))?;
+            Some(std::mem::replace(&mut one.distribution, wanted) != wanted)
+        });
+        Ok(moved.collect())
     }
 
     /// The ids of stored media with their application and the number of parts left, in order of id.

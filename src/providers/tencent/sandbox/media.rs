@@ -137,6 +137,25 @@ impl Category {
     }
 }
 
+/// Whether the URLs of a media work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Distribution {
+    /// They do.
+    Open,
+    /// Taken off the air by `ForbidMediaDistribution`.
+    Forbidden,
+    /// Taken off the air by the platform: the caller can neither do nor undo it.
+    Banned,
+}
+
+impl Distribution {
+    /// Whether it is on the air.
+    #[must_use]
+    pub(super) fn is_open(self) -> bool {
+        self == Self::Open
+    }
+}
+
 /// Pictures that belong to a media and are no parts of it.
 #[derive(Debug, Clone, Copy)]
 struct Pictures {
@@ -155,8 +174,10 @@ pub(super) struct Media {
     pub(super) sub_app_id: u64,
     /// What it is.
     pub(super) category: Category,
-    /// Taken off the air by `ForbidMediaDistribution`.
-    pub(super) forbidden: bool,
+    /// Whether it is on the air.
+    pub(super) distribution: Distribution,
+    /// It is in archive storage.
+    pub(super) archived: bool,
     /// A processing task runs on it.
     pub(super) busy: bool,
     /// CAM refuses to let the caller delete it.
@@ -177,7 +198,8 @@ impl Media {
         Self {
             sub_app_id,
             category,
-            forbidden: false,
+            distribution: Distribution::Open,
+            archived: false,
             busy: false,
             locked: false,
             pictures: Pictures {

@@ -19,6 +19,8 @@ mod operations;
 
 mod deletes;
 
+mod distribution;
+
 mod describe;
 
 mod library;
@@ -231,7 +233,7 @@ impl Vendor for TencentVod {
                 "SubAppId": media.sub_app_id,
                 "Category": media.category.name(),
                 "Parts": parts.collect::<Vec<String>>(),
-                "Forbidden": media.forbidden,
+                "Forbidden": !media.distribution.is_open(),
                 "Busy": media.busy,
                 "Locked": media.locked,
             })

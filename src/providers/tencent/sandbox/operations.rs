@@ -2,7 +2,7 @@
 //!
 //! Its own file because it is the table of actions (names, parameters, published limits) together with the
 //! rules every action shares, like which application is meant. Deleting has a file of its own, `deletes`, and so
-//! has the account of one media, `describe`.
+//! have taking off the air, `distribution`, and the account of one media, `describe`.
 //!
 //! Does not know signatures, limits or envelopes.
 
@@ -11,9 +11,8 @@ use serde_json::{Map, Value, json};
 use super::envelope::Refusal;
 use super::fields::{self, Arguments, Field};
 use super::library::Library;
-use super::media::Media;
 use super::options::{Options, WrongSubAppId};
-use super::{deletes, describe, seed};
+use super::{deletes, describe, distribution, seed};
 use crate::sandbox::Effect;
 
 /// "at most 20" for `DescribeMediaInfos` (index 0..19), `ForbidMediaDistribution` and `RefreshUrlCache`.
@@ -73,7 +72,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "ForbidMediaDistribution",
         limit: 20,
         fields: fields::FORBID_MEDIA_DISTRIBUTION,
-        run: forbid_media_distribution,
+        run: distribution::forbid_media_distribution,
     },
     Operation {
         name: "DescribeSubAppIds",
@@ -118,7 +117,7 @@ pub(super) fn application(options: &Options, arguments: &Arguments) -> Result<Op
 }
 
 /// Up to 20 ids. The codes are documented for `DescribeMediaInfos`; no page names others for the rest.
-fn file_ids(arguments: &Arguments) -> Result<Vec<&str>, Refusal> {
+pub(super) fn file_ids(arguments: &Arguments) -> Result<Vec<&str>, Refusal> {
     let ids = arguments.texts("FileIds").unwrap_or_default();
     if ids.is_empty() {
         return Err(Refusal::new("InvalidParameterValue.FileIdsEmpty", "FileIds is empty."));
@@ -164,27 +163,6 @@ fn describe_media_infos(bench: Bench<'_>, arguments: &Arguments) -> Result<Done,
     Ok(read_only(fields))
 }
 
-fn forbid_media_distribution(bench: Bench<'_>, arguments: &Arguments) -> Result<Done, Refused> {
-    let ids = file_ids(arguments)?;
-    let forbid = match arguments.text("Operation") {
-        Some("forbid") => true,
-        Some("recover") => false,
-        _ => {
-            let message = "Operation is forbid or recover.";
-            return Err(Refusal::new("InvalidParameterValue.Operation", message).into());
-        }
-    };
-    let application = application(bench.options, arguments)?;
-    let change = |id: &&str| {
-        let here = application.is_some_and(|application| {
-            bench.library.read(application, id, bench.now_ms, Media::is_stored) == Some(true)
-        });
-        here && bench.library.change(id, |media| media.forbidden = forbid).is_some()
-    };
-    let missing: Vec<&str> = ids.into_iter().filter(|id| !change(id)).collect();
-    Ok(read_only(json!({ "NotExistFileIdSet": missing })))
-}
-
 fn describe_sub_app_ids(_: Bench<'_>, arguments: &Arguments) -> Result<Done, Refused> {
     let limit = arguments.unsigned("Limit").unwrap_or(200);
     if limit > 200 {
@@ -216,7 +194,7 @@ fn refresh_url_cache(bench: Bench<'_>, arguments: &Arguments) -> Result<Done, Re
     Ok(Done::default())
 }
 
-fn read_only(fields: Value) -> Done {
+pub(super) fn read_only(fields: Value) -> Done {
     if let Value::Object(fields) = fields {
         return Done { fields, effects: Vec::new() };
     }

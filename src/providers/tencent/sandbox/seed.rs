@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::media::{Category, Media, Part, PartKind};
+use super::media::{Category, Distribution, Media, Part, PartKind};
 use super::options::Key;
 
 /// The permanent pair's id, of the root account.
@@ -69,6 +69,10 @@ pub const FORBIDDEN: &str = "5285890784100000008";
 pub const LOCKED: &str = "5285890784100000009";
 /// A video with products of `ProcessMediaByMPS`: the part types that only SDKs of 2026 have.
 pub const WITH_MPS: &str = "5285890784100000010";
+/// A video that the platform itself has banned: it can be neither forbidden nor recovered, yet deleted.
+pub const BANNED: &str = "5285890784100000011";
+/// A video in archive storage, which has no distribution to forbid.
+pub const ARCHIVED: &str = "5285890784100000012";
 /// Never held by anybody.
 pub const MISSING: &str = "5285890784199999999";
 
@@ -146,7 +150,9 @@ pub(super) fn library() -> HashMap<String, Media> {
         (WITHOUT_ORIGINAL, main(Category::Video, without_original)),
         (BUSY, video_with(|media| media.busy = true)),
         (IN_OTHER_APP, video_of(SUB_APP_OTHER)),
-        (FORBIDDEN, video_with(|media| media.forbidden = true)),
+        (FORBIDDEN, video_with(|media| media.distribution = Distribution::Forbidden)),
+        (BANNED, video_with(|media| media.distribution = Distribution::Banned)),
+        (ARCHIVED, video_with(|media| media.archived = true)),
         (LOCKED, video_with(|media| media.locked = true)),
         (WITH_MPS, main(Category::Video, with_mps)),
     ];

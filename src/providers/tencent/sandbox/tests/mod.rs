@@ -5,6 +5,8 @@
 
 mod deletes;
 
+mod distribution;
+
 mod protocol;
 
 mod reads;

@@ -71,25 +71,6 @@ fn a_list_has_one_to_twenty_ids() {
 }
 
 #[test]
-fn distribution_is_forbidden_and_recovered() {
-    let trial = Trial::new();
-    let ids = json!([seed::video(0), seed::MISSING]);
-    for (operation, status) in [("forbid", "Forbidden"), ("recover", "Normal")] {
-        let ask = json!({ "FileIds": ids, "Operation": operation });
-        let heard = trial.call("ForbidMediaDistribution", &ask);
-        assert_eq!(heard.response["NotExistFileIdSet"], json!([seed::MISSING]));
-        let info = info(&trial, &seed::video(0), &json!(["basicInfo"]));
-        assert_eq!(info["BasicInfo"]["Status"], status);
-    }
-    let bad = json!({ "FileIds": ids, "Operation": "ban" });
-    assert_eq!(trial.code("ForbidMediaDistribution", &bad), "InvalidParameterValue.Operation");
-    let ids: Vec<String> = (0..21).map(seed::video).collect();
-    let many = json!({ "FileIds": ids, "Operation": "forbid" });
-    let code = trial.code("ForbidMediaDistribution", &many);
-    assert_eq!(code, "InvalidParameterValue.FileIdsOverLimit");
-}
-
-#[test]
 fn applications_are_listed() {
     let trial = Trial::new();
     let heard = trial.call("DescribeSubAppIds", &json!({}));

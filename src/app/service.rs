@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -76,8 +75,7 @@ impl Service {
             },
             configs,
         );
-        let listener = TcpListener::bind(settings.server.listen)
-            .await
+        let listener = accept::listen(settings.server.listen)
             .with_context(|| format!("server.listen: cannot listen on {}", settings.server.listen))?;
         let addr = listener.local_addr()?;
         dispatch.start().await.context("the journal's open items cannot be read")?;
@@ -93,6 +91,7 @@ impl Service {
             metrics: metrics.clone(),
             clock: Arc::clone(&clock),
             body_limits: api::body::BodyLimits {
+                room: api::body::room(settings.server.max_json_bytes),
                 max_json_bytes: settings.server.max_json_bytes,
                 silence: settings.server.body_timeout,
                 deadline: settings.server.request_body_deadline,
@@ -144,6 +143,7 @@ impl Service {
                 tracing::warn!("stopped early: calls under way are settled at the next start");
             }
         }
+        self.dispatch.tell_audit_head().await;
         self.journal.close().await;
     }
 }

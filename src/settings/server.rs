@@ -33,6 +33,8 @@ pub struct ServerSettings {
     pub body_timeout: Duration,
     /// Longest time for a whole body.
     pub request_body_deadline: Duration,
+    /// Longest time in which a peer takes nothing of its answer.
+    pub write_timeout: Duration,
     /// Largest JSON body.
     pub max_json_bytes: usize,
     /// Requests at work at once.
@@ -80,6 +82,7 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<ServerSettings> {
     let header_timeout = section.need("header_timeout").duration(SHORTEST);
     let body_timeout = section.need("body_timeout").duration(SHORTEST);
     let request_body_deadline = section.need("request_body_deadline").duration(SHORTEST);
+    let write_timeout = section.need("write_timeout").duration(SHORTEST);
     let max_json_bytes = section.need("max_json_bytes").whole(SMALLEST_JSON..=LARGEST_JSON);
     let max_requests_in_flight = section.need("max_requests_in_flight").whole(1..=MOST_CONNECTIONS);
     let max_streams = section.need("max_streams").whole(1..=MOST_CONNECTIONS);
@@ -114,6 +117,7 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<ServerSettings> {
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
         request_body_deadline: request_body_deadline?,
+        write_timeout: write_timeout?,
         max_json_bytes: usize::try_from(max_json_bytes?).ok()?,
         max_requests_in_flight: usize::try_from(max_requests_in_flight?).ok()?,
         max_streams: usize::try_from(max_streams?).ok()?,

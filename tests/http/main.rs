@@ -18,6 +18,7 @@ mod idempotency;
 mod intake;
 mod keys;
 mod lists;
+mod matrix;
 mod pages;
 mod prefer;
 mod problems;

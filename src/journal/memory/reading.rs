@@ -92,7 +92,8 @@ impl State {
             same_as: item.same_as,
             coalesced_with: served_by,
             if_absent: deletion.if_absent,
-            note: item.note.clone(),
+            // A duplicate is looked at, and blocked, with its leader.
+            note: self.item(ItemKey { index: item.same_as.unwrap_or(key.index), ..key })?.note.clone(),
         })
     }
 

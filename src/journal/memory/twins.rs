@@ -4,6 +4,8 @@
 //! every row must be the same. Its own file because it tests neither alone: where
 //! they differ, one of them, or the contract, is wrong.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ use crate::types::deletion::{
     DeletionId, DeletionSeq, Digest, Doubt, DoubtKind, IfAbsent, Part, PartName, Phase, Progress,
 };
 use crate::types::hold::{Hold, HoldId, Stop};
-use crate::types::lifecycle::{Passed, Pause, PauseCode, Terms, Verb};
+use crate::types::lifecycle::{DeletionState, Passed, Pause, PauseCode, Terms, Verb};
 use crate::types::metrics::Metrics;
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
 
@@ -33,8 +35,6 @@ const OPERATIONS: [&str; 2] = ["DeleteVideo", "GetPlayInfo"];
 const CALLERS: [&str; 3] = ["ops", "night-job", "web"];
 /// Callers, and one who never asks for a deletion.
 const DECIDERS: [&str; 4] = ["ops", "night-job", "web", "boss"];
-/// Of a deletion at once, and of an upload.
-const DIGESTS: [Digest; 2] = [Digest([7; 32]), Digest([3; 32])];
 const HELD: [&str; 3] = ["v1", "v2", "v*"];
 
 /// Kind of start, name, operation, group, what it hangs on.
@@ -67,7 +67,8 @@ impl Gates {
 /// A verb, with who asks and what they have seen.
 #[derive(Debug, Clone)]
 struct Wish {
-    verb: Verb,
+    /// `None` is what leads on from where the deletion stands.
+    verb: Option<Verb>,
     by: usize,
     /// Nothing, the digest, or another.
     seen: u8,
@@ -101,9 +102,9 @@ enum Op {
 }
 
 fn gates() -> impl Strategy<Value = Gates> {
-    let some = |often| proptest::bool::weighted(often);
+    let some = proptest::bool::weighted;
     let cap = proptest::option::weighted(0.2, 0..14_u64);
-    (some(0.25), some(0.25), some(0.25), some(0.5), some(0.4), cap).prop_map(
+    (some(0.25), some(0.35), some(0.35), some(0.3), some(0.6), cap).prop_map(
         |(plan, approval, delay, check, quarantine, cap)| Gates {
             plan,
             approval,
@@ -116,21 +117,11 @@ fn gates() -> impl Strategy<Value = Gates> {
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
-    let verb = proptest::sample::select(vec![
-        Verb::Pause,
-        Verb::Resume,
-        Verb::Cancel,
-        Verb::Retry,
-        Verb::Start,
-        Verb::Start,
-        Verb::Approve,
-        Verb::Approve,
-        Verb::Reject,
-        Verb::Lapse,
-    ]);
+    let verb = prop_oneof![2 => proptest::sample::select(Verb::ALL.to_vec()).prop_map(Some), 3 => Just(None)];
+    let by = prop_oneof![2 => Just(DECIDERS.len() - 1), 1 => 0..DECIDERS.len()];
     let seen = prop_oneof![4 => Just(0_u8), 4 => Just(1), 1 => Just(2)];
-    let cap = proptest::option::weighted(0.3, 0..14_u64);
-    (verb, 0..DECIDERS.len(), seen, cap, any::<bool>()).prop_map(|(verb, by, seen, cap, steps)| Wish {
+    let cap = proptest::option::weighted(0.3, 0..6_u64);
+    (verb, by, seen, cap, any::<bool>()).prop_map(|(verb, by, seen, cap, steps)| Wish {
         verb,
         by,
         seen,
@@ -160,10 +151,14 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Op::PauseAll),
         3 => (1..20_u64).prop_map(Op::Advance),
     ];
-    proptest::collection::vec(op, 5..50)
+    proptest::collection::vec(op, 10..70)
 }
 
-struct Pair {
+/// What the runs came to: those in which nothing happens prove nothing.
+type Seen = RefCell<BTreeMap<String, usize>>;
+
+struct Pair<'a> {
+    seen: &'a Seen,
     model: MemoryJournal,
     sqlite: SqliteJournal,
     clock: Arc<ManualClock>,
@@ -238,7 +233,11 @@ fn turned(turned: Option<Turned>) -> Option<Turned> {
     })
 }
 
-impl Pair {
+impl Pair<'_> {
+    fn saw(&self, what: impl Into<String>) {
+        *self.seen.borrow_mut().entry(what.into()).or_default() += 1;
+    }
+
     fn name(&self, name: u8) -> String {
         if self.shared { format!("v{name}") } else { format!("d{}-v{name}", self.made.len()) }
     }
@@ -280,9 +279,14 @@ impl Pair {
                     ..deletion(items)
                 };
                 let accepted = both!(self, append(new.clone()), |accepted| accepted);
-                if let Ok(Accepted::New(appended)) = accepted {
-                    self.made.push((new.id, appended.seq));
-                    self.handed_out.extend(appended.claimed);
+                match accepted {
+                    Ok(Accepted::New(appended)) => {
+                        self.made.push((new.id, appended.seq));
+                        self.handed_out.extend(appended.claimed);
+                    }
+                    Ok(Accepted::CapReached(_)) => self.saw("append over a cap"),
+                    Ok(Accepted::Known(_) | Accepted::KeyReused | Accepted::KeyBusy) => {}
+                    Err(_) => self.saw("sent too early"),
                 }
             }
             Op::Upload(caller, starts, whole, gates) => {
@@ -299,7 +303,7 @@ impl Pair {
                 both!(self, stage(seq, 0, items.clone()), |done| done).unwrap();
                 let total = u32::try_from(items.len()).unwrap();
                 let (terms, daily_cap) = (gates.terms(), gates.cap);
-                let seal = Seal { total, digest: DIGESTS[1], fingerprint: None, terms, daily_cap };
+                let seal = Seal { total, digest: Digest([3; 32]), fingerprint: None, terms, daily_cap };
                 let is_sealed = *whole && {
                     let sealed = both!(self, seal(seq, seal.clone()), |sealed| sealed).unwrap();
                     matches!(sealed, Sealed::Done(_))
@@ -340,7 +344,10 @@ impl Pair {
                 for id in lapsed.ids {
                     let asked =
                         Asked { reason: None, ..self.asked(Verb::Lapse, crate::journal::audit::SERVICE) };
-                    both!(self, turn(&id, asked.clone()), turned).unwrap();
+                    let done = both!(self, turn(&id, asked.clone()), turned).unwrap();
+                    if let Some(Turned::Done(row, _)) = done {
+                        self.saw(format!("lapse to {}", row.state));
+                    }
                 }
             }
             Op::Hold(id, by) => {
@@ -463,13 +470,25 @@ impl Pair {
             notes: (from..until).map(note).collect(),
             next: (until < total).then_some(until),
         };
-        both!(self, note(chore.seq, noted.clone()), |done| done).unwrap();
+        let done = both!(self, note(chore.seq, noted.clone()), |done| done).unwrap();
+        self.saw(format!("note of {word:?}: {done}"));
         Ok(())
     }
 
     async fn turn(&mut self, n: usize, wish: &Wish) -> Result<(), TestCaseError> {
-        let verb = wish.verb;
         let Some((id, seq)) = self.made.get(n % self.made.len().max(1)).cloned() else { return Ok(()) };
+        let Some(row) = both!(self, deletion(&id), |row| row).unwrap() else { return Ok(()) };
+        let verb = wish.verb.unwrap_or(match row.state {
+            DeletionState::Planned => Verb::Start,
+            DeletionState::AwaitingApproval => Verb::Approve,
+            DeletionState::Paused => Verb::Resume,
+            DeletionState::Running | DeletionState::Scheduled => Verb::Pause,
+            DeletionState::Receiving
+            | DeletionState::Finished
+            | DeletionState::Canceled
+            | DeletionState::Rejected
+            | DeletionState::Expired => Verb::Retry,
+        });
         if verb == Verb::Retry {
             let items = both!(self, retriable(seq, 0, 100), rows).unwrap();
             let due_at = self.clock.now();
@@ -484,14 +503,21 @@ impl Pair {
             both!(self, retry(&id, retry.clone()), turned).unwrap();
             return Ok(());
         }
-        let row = both!(self, deletion(&id), |row| row).unwrap();
         let digest = match wish.seen {
             0 => None,
-            1 => row.map(|row| row.digest),
+            1 => Some(row.digest),
             _ => Some(Digest([1; 32])),
         };
         let asked = Asked { digest, daily_cap: wish.cap, ..self.asked(verb, DECIDERS[wish.by]) };
-        both!(self, turn(&id, asked.clone()), turned).unwrap();
+        match both!(self, turn(&id, asked.clone()), turned).unwrap() {
+            Some(Turned::Done(row, _)) => self.saw(format!("{} to {}", verb.as_str(), row.state)),
+            Some(Turned::Same(_)) => self.saw("same"),
+            Some(Turned::Wrong(row)) => self.saw(format!("wrong in {}", row.state)),
+            Some(Turned::OtherDigest(_)) => self.saw("other digest"),
+            Some(Turned::Own(_)) => self.saw("own"),
+            Some(Turned::CapReached(_)) => self.saw("start over a cap"),
+            None => {}
+        }
         if wish.steps {
             while both!(self, cancel_step(seq, 1_000), |(done, more)| (in_order(done), more)).unwrap().1 {}
         }
@@ -525,14 +551,14 @@ impl Pair {
     }
 }
 
-async fn play(shared: bool, ops: Vec<Op>) -> Result<(), TestCaseError> {
+async fn play(seen: &Seen, shared: bool, ops: Vec<Op>) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::at("2026-11-05T10:00:00.250Z".parse().unwrap());
     let of_both = || Arc::clone(&clock) as Arc<dyn Clock>;
     let sqlite = SqliteJournal::open(&folder.path().join("journal.db"), of_both(), Metrics::new()).unwrap();
     let model = MemoryJournal::new(of_both());
     let (made, handed_out) = (Vec::new(), Vec::new());
-    let mut pair = Pair { model, sqlite, clock, shared, made, handed_out };
+    let mut pair = Pair { seen, model, sqlite, clock, shared, made, handed_out };
     for (place, caller) in CALLERS.into_iter().enumerate() {
         // Whom the two have met, and in which order, is no question of what they refused.
         let new = NewDeletion {
@@ -554,9 +580,36 @@ fn compare_runs(shared: bool) {
     // The same runs every time.
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let one = |ops| runtime.block_on(play(shared, ops));
+    let seen = Seen::default();
+    let one = |ops| runtime.block_on(play(&seen, shared, ops));
     if let Err(difference) = runner.run(&ops(), one) {
         panic!("{difference}");
+    }
+    let seen = seen.into_inner();
+    for what in [
+        "start to awaiting_approval",
+        "start to scheduled",
+        "start to running",
+        "approve to scheduled",
+        "approve to running",
+        "reject to rejected",
+        "cancel to canceled",
+        "pause to paused",
+        "resume to scheduled",
+        "lapse to expired",
+        "lapse to running",
+        "wrong in expired",
+        "other digest",
+        "own",
+        "append over a cap",
+        "start over a cap",
+        "sent too early",
+        "note of Check: true",
+        "note of Quarantine: true",
+        "note of Lift: true",
+        "note of Lift: false",
+    ] {
+        assert!(seen.contains_key(what), "never {what}: {seen:#?}");
     }
 }
 

@@ -94,7 +94,7 @@ async fn every_change_of_every_column_of_every_record_shows() {
             let (is, mut others) = (is_there(column, record), Vec::new());
             if blob {
                 others.push("x'00'".to_owned());
-                others.push(format!("x'{}'", "07".repeat(32)));
+                others.push(format!("x'{}'", "3b".repeat(32)));
             } else if text {
                 others.extend(["'x'", "''", "'0-1'"].map(str::to_owned));
             } else if column == "seq" {

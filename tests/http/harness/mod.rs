@@ -6,6 +6,9 @@
 /// Answers against the contract.
 pub(crate) mod contract;
 
+/// Tokens.
+pub(crate) mod idp;
+
 /// The real binary.
 pub(crate) mod process;
 
@@ -166,6 +169,11 @@ impl House {
         self.key = Some(key.to_owned());
     }
 
+    /// Calls without a key from now on.
+    pub(crate) fn as_nobody(&mut self) {
+        self.key = None;
+    }
+
     pub(crate) fn alibaba(&self) -> &Sandbox {
         &self.vendors.both.alibaba
     }
@@ -273,7 +281,12 @@ impl House {
             bad_keys: Mutex::new(BadKeys::new(10)),
             metrics: service.metrics.clone(),
             clock: SystemClock::start(),
-            body_limits: api::body::BodyLimits { max_json_bytes: 4_096, silence: longest, deadline: longest },
+            body_limits: api::body::BodyLimits {
+                room: api::body::room(4_096),
+                max_json_bytes: 4_096,
+                silence: longest,
+                deadline: longest,
+            },
             upload_limits: api::intake::UploadLimits {
                 max_items: 1,
                 max_bytes: 4_096,

@@ -26,7 +26,7 @@ const ADD: &str = "INSERT INTO audit (seq, at, actor, action, account, deletion,
     items, digest, reason, request_id, hash) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
-/// The columns of [`record`], before what stands behind `FROM`.
+/// A question about records: its columns, before what stands behind `FROM`.
 macro_rules! record {
     ($($rest:tt)*) => {
         concat!(
@@ -153,7 +153,7 @@ pub(super) fn asked(row: &DeletionRow) -> Entry {
     about(row, action, &row.requested_by, row.reason.as_deref())
 }
 
-/// A row of [`record`], and whether it says of itself what is so; for `verify`.
+/// A row of `record!`, and whether it says of itself what is so; for `verify`.
 pub(super) fn read(row: &Row<'_>) -> Result<(Record, bool), Error> {
     let text = |column: &str| -> Result<Option<String>, Error> { Ok(row.get(column)?) };
     let missing = |what: &str| Error::Unreadable(format!("an audit record of a {what} that is not there"));

@@ -103,13 +103,9 @@ fn may_let_go_on(who: &Who, deletion: &DeletionRow, verb: Verb) -> Result<(), Pr
 }
 
 /// A body that may be missing, but is JSON if it is there.
-pub(super) async fn read_body(
-    api: &Api,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<bytes::BytesMut, Problem> {
-    let limits = BodyLimits { max_json_bytes: MAX_VERB_BYTES, ..api.body_limits };
-    let text = body::read_whole(headers, body, limits).await?;
+pub(super) async fn read_body(api: &Api, headers: &HeaderMap, body: Body) -> Result<body::Whole, Problem> {
+    let limits = BodyLimits { max_json_bytes: MAX_VERB_BYTES, ..api.body_limits.clone() };
+    let text = body::read_whole(headers, body, &limits).await?;
     if text.is_empty() || Form::of(headers)? == Form::Json {
         return Ok(text);
     }

@@ -4,7 +4,9 @@
 //! and while it is read where it has not, so that nothing large is ever held.
 //! What the bytes say is not known here.
 
+use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,13 +14,28 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use super::problem::Problem;
 
+/// Bytes of JSON bodies that are held at once, at least one of them: without it, as many of the largest
+/// as there may be requests at work would take gigabytes.
+const MAX_HELD_BYTES: usize = 32 * 1024 * 1024;
+/// When to come again while others fill it: they take as long as a body takes to come and to be read.
+const ROOM_AGAIN_S: u64 = 1;
+
+/// Room for the bytes of JSON bodies of which the largest has so many.
+#[must_use]
+pub fn room(max_json_bytes: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MAX_HELD_BYTES.max(max_json_bytes)))
+}
+
 /// Bounds of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct BodyLimits {
+    /// Room for all JSON bodies that are held, in bytes.
+    pub room: Arc<Semaphore>,
     /// Largest JSON body.
     pub max_json_bytes: usize,
     /// Longest silence.
@@ -49,10 +66,15 @@ impl Form {
         }
     }
 
-    /// The form that `Content-Type` names. Text in another charset would be read as other ids.
+    /// The form that `Content-Type` names. Text in another charset would be read as other ids, and of
+    /// two types a proxy may have looked at the other one.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let refuse = |detail: &str| Problem::new("unsupported_media_type", detail);
-        let value = headers.get(CONTENT_TYPE).map(HeaderValue::to_str).transpose();
+        let mut values = headers.get_all(CONTENT_TYPE).iter();
+        let value = values.next().map(HeaderValue::to_str).transpose();
+        if values.next().is_some() {
+            return Err(refuse("send one Content-Type"));
+        }
         let value = value.map_err(|_| refuse("the Content-Type is not plain text"))?.unwrap_or_default();
         let mut parts = value.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default();
@@ -66,8 +88,8 @@ impl Form {
             .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
         for (_, charset) in charsets {
             let charset = charset.trim().trim_matches('"').to_ascii_lowercase();
-            if form != Form::Json && !["utf-8", "utf8", "us-ascii"].contains(&charset.as_str()) {
-                return Err(refuse("lists are read as UTF-8: send charset=utf-8 or none"));
+            if !["utf-8", "utf8", "us-ascii"].contains(&charset.as_str()) {
+                return Err(refuse("bodies are read as UTF-8: send charset=utf-8 or none"));
             }
         }
         Ok(form)
@@ -86,7 +108,7 @@ pub struct Chunks {
 
 impl Chunks {
     /// A body of at most so many bytes.
-    pub fn new(headers: &HeaderMap, body: Body, most: u64, limits: BodyLimits) -> Result<Self, Problem> {
+    pub fn new(headers: &HeaderMap, body: Body, most: u64, limits: &BodyLimits) -> Result<Self, Problem> {
         if headers.contains_key(CONTENT_ENCODING) {
             return Err(Problem::new("unsupported_media_type", "send the body without a Content-Encoding"));
         }
@@ -124,7 +146,7 @@ impl Chunks {
 }
 
 /// Reads a JSON body to its end.
-pub async fn read_json(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<BytesMut, Problem> {
+pub async fn read_json(headers: &HeaderMap, body: Body, limits: &BodyLimits) -> Result<Whole, Problem> {
     let form = Form::of(headers);
     if headers.contains_key(CONTENT_TYPE) && form.as_ref().is_ok_and(|form| *form == Form::Json) {
         return read_whole(headers, body, limits).await;
@@ -133,15 +155,36 @@ pub async fn read_json(headers: &HeaderMap, body: Body, limits: BodyLimits) -> R
 }
 
 /// Reads a body of bounded size to its end.
-pub async fn read_whole(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<BytesMut, Problem> {
+pub async fn read_whole(headers: &HeaderMap, body: Body, limits: &BodyLimits) -> Result<Whole, Problem> {
     let most = u64::try_from(limits.max_json_bytes).unwrap_or(u64::MAX);
     let mut chunks = Chunks::new(headers, body, most, limits)?;
     let length = declared(headers).and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
-    let mut read = BytesMut::with_capacity(length);
+    let mut whole = Whole { bytes: BytesMut::with_capacity(length), room: None };
     while let Some(chunk) = chunks.next().await? {
-        read.extend_from_slice(&chunk);
+        let more = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        let more = Arc::clone(&limits.room).try_acquire_many_owned(more).map_err(|_| full())?;
+        match &mut whole.room {
+            Some(room) => room.merge(more),
+            none => *none = Some(more),
+        }
+        whole.bytes.extend_from_slice(&chunk);
     }
-    Ok(read)
+    Ok(whole)
+}
+
+/// A body that is all there. Its room is free again when it is dropped.
+#[derive(Debug)]
+pub struct Whole {
+    bytes: BytesMut,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Deref for Whole {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 fn declared(headers: &HeaderMap) -> Option<u64> {
@@ -150,6 +193,11 @@ fn declared(headers: &HeaderMap) -> Option<u64> {
 
 fn too_large(most: u64) -> Problem {
     Problem::new("too_large", format!("the body is larger than {most} bytes; nothing was accepted"))
+}
+
+fn full() -> Problem {
+    Problem::new("overloaded", "too many large bodies are under way; nothing was accepted")
+        .retry_after(ROOM_AGAIN_S)
 }
 
 fn too_slow() -> Problem {
@@ -173,6 +221,7 @@ mod tests {
         for other in [
             "",
             "text/plain; charset=utf-16",
+            "application/json; charset=utf-16",
             "text/csv",
             "application/x-www-form-urlencoded",
             "text/plainer",
@@ -180,5 +229,9 @@ mod tests {
             assert_eq!(of(other), None, "{other}");
         }
         assert!(Form::of(&HeaderMap::new()).is_err());
+        let mut two = HeaderMap::new();
+        two.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        two.append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        assert!(Form::of(&two).is_err());
     }
 }

@@ -77,7 +77,7 @@ pub async fn create(
     let received = match form {
         Form::Json => {
             Query::parse(query.as_deref())?.end()?;
-            let text = body::read_json(&headers, body, api.body_limits).await?;
+            let text = body::read_json(&headers, body, &api.body_limits).await?;
             Received::New(submit(&api, &who, &text, key, patience.is_async).await?)
         }
         Form::Ndjson | Form::Text => {
@@ -138,7 +138,7 @@ async fn submit(
     extensions(("x-scope" = json!("read"))),
     params(
         ("deletion" = String, Path, description = "The deletion's name"),
-        ("wait" = Option<String>, Query, nullable = false, pattern = "^[0-9]+(ms|s|m|h|d)$", description = "Wait up to this long (at most 60s) for the end", example = "30s")
+        ("wait" = Option<String>, Query, nullable = false, pattern = "^0*(([0-9]|[1-5][0-9]|60)s|([0-9]{1,4}|[1-5][0-9]{4}|60000)ms|[01]m|0[hd])$", description = "Wait up to this long (at most 60s) for the end", example = "30s")
     ),
     responses((status = 200, description = "The deletion", body = DeletionBody), ReadProblems)
 )]

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, Object, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, Type,
-    extensions::Extensions,
+    ContentBuilder, Object, OpenApi as Document, PathItem, Ref, RefOr, ResponseBuilder, Schema, Type,
+    extensions::Extensions, path::Operation,
 };
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
@@ -29,7 +29,7 @@ pub const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
 #[openapi(
     info(
         title = "vodrm",
-        description = "One normalized delete API over video clouds: Alibaba Cloud VOD and Tencent Cloud VOD.\n\nA delete is physical and final. Every request is on disk before anything is sent to a vendor; every item gets one honest outcome. Errors are RFC 9457 problem+json with a stable `code`.",
+        description = "One normalized delete API over video clouds: Alibaba Cloud VOD and Tencent Cloud VOD.\n\nA delete is physical and final. Every request is on disk before anything is sent to a vendor; every item gets one honest outcome. Errors are RFC 9457 problem+json with a stable `code`.\n\nBeside what each route lists: a path that is not there is a 404 `not_found`, a method that it does not take a 405 `method_not_allowed`, a request that could be read in two ways (two hosts, two lengths of a body) a 400 `malformed`. What is no HTTP/1.1 request gets a bare 400, a head of more than 32 KiB or 100 lines a bare 431, and the connection is closed.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     servers((url = "/")),
@@ -74,22 +74,16 @@ pub fn base() -> Document {
 pub fn document() -> Document {
     let mut document = super::routes().into_openapi();
     tighten(&mut document);
-    for item in document.paths.paths.values_mut() {
-        let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-            &mut item.patch,
-            &mut item.options,
-            &mut item.head,
-            &mut item.trace,
-        ];
-        for operation in operations.into_iter().flatten() {
-            fold(&mut operation.responses.responses);
-        }
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        fold(&mut operation.responses.responses);
     }
     document
+}
+
+/// What a path serves.
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, options, head, trace, .. } = path;
+    [get, put, post, delete, patch, options, head, trace].into_iter().flatten()
 }
 
 /// Says what annotations cannot: rules between fields, and lists that stand elsewhere in the code.
@@ -99,13 +93,27 @@ fn tighten(document: &mut Document) {
     let selector = json!({"anyOf": [
         {"required": ["definitions"]}, {"required": ["job_ids"]}, {"required": ["family"]},
     ]});
-    // A YAML document is neither text nor a free-form object to who reads it: it has no schema here.
-    let mut contract = document.paths.paths.get_mut("/openapi.yaml").and_then(|item| item.get.as_mut());
-    for response in contract.iter_mut().flat_map(|operation| operation.responses.responses.values_mut()) {
-        if let RefOr::T(response) = response
-            && let Some(RefOr::T(content)) = response.content.get_mut("application/yaml")
-        {
-            content.schema = None;
+    let operations = document.paths.paths.values_mut().flat_map(operations);
+    for operation in operations {
+        // A YAML document and a stream of events are neither text nor an object to who reads them: they
+        // have no schema here.
+        for response in operation.responses.responses.values_mut() {
+            let RefOr::T(response) = response else { continue };
+            for kind in ["application/yaml", "text/event-stream"] {
+                if let Some(RefOr::T(content)) = response.content.get_mut(kind) {
+                    content.schema = None;
+                }
+            }
+        }
+        // A body that may be missing is not one that may be `null`.
+        let Some(RefOr::T(body)) = &mut operation.request_body else { continue };
+        for content in body.content.values_mut() {
+            if let RefOr::T(content) = content
+                && let Some(RefOr::T(Schema::OneOf(either))) = &mut content.schema
+            {
+                either.items.retain(|item| matches!(item, RefOr::Ref(_)));
+                content.schema = either.items.pop();
+            }
         }
     }
     let objects = document.components.iter_mut().flat_map(|components| &mut components.schemas);
@@ -356,6 +364,7 @@ pub struct PageParams {
     #[param(minimum = 1, maximum = 1000)]
     pub page_size: Option<u32>,
     /// The `next_page_token` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]+$", nullable = false)]
     pub page_token: Option<String>,
 }
 

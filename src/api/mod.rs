@@ -1,10 +1,10 @@
 //! HTTP in. The only folder that knows axum and status codes.
 //!
 //! A request passes, outermost first: its id and span → counted → problems rendered →
-//! a panic caught → the caller, held against what the route declares → (except
-//! health) shed if too many are at work → the route. Handlers parse, submit or read,
-//! and answer; what may be deleted and when it goes out is decided below. Health and metrics stay outside
-//! the shedding, so that they answer when it matters.
+//! a panic caught → refused if it is ambiguous → the caller, held against what the route
+//! declares → (except health) shed if too many are at work → the route. Handlers parse,
+//! submit or read, and answer; what may be deleted and when it goes out is decided below.
+//! Health and metrics stay outside the shedding, so that they answer when it matters.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
@@ -28,6 +28,9 @@ pub mod request_id;
 
 /// Every failure becomes problem+json.
 pub mod problem;
+
+/// Requests that mean one thing.
+mod plain;
 
 /// What every route needs.
 pub mod scopes;
@@ -221,6 +224,7 @@ pub fn router(parts: Parts) -> Result<Router, Undeclared> {
         .layer(from_fn_with_state(api.clone(), count))
         .layer(from_fn(problem::render))
         .layer(CatchPanicLayer::custom(caught))
+        .layer(from_fn(plain::only_plain))
         .layer(from_fn_with_state((api.clone(), needs), auth::require));
     let (work, _) = work().split_for_parts();
     let (reserved, _) = reserved().split_for_parts();

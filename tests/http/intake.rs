@@ -191,16 +191,7 @@ async fn a_body_that_comes_too_slowly_is_408() {
     let limits = "[server]\nbody_timeout = \"80ms\"\nrequest_body_deadline = \"80ms\"";
     let steady = House::with(limits).await;
     let mut raw = begin(&steady, "content-length: 100000000", "").await;
-    let answer = async {
-        loop {
-            raw.send("video-1\n").await;
-            if let Ok(answer) = tokio::time::timeout(std::time::Duration::from_millis(5), raw.answer()).await
-            {
-                return answer;
-            }
-        }
-    };
-    if let Some(answer) = soon("the end of the deadline", answer).await {
+    if let Some(answer) = raw.trickle(b"video-1\n", std::time::Duration::from_millis(5)).await {
         answer.problem(408, "body_too_slow");
     }
     nothing_was_accepted(&steady).await;

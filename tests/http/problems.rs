@@ -188,8 +188,7 @@ async fn a_body_that_is_too_large_is_413_declared_or_not() {
     // A client that sends everything before it reads gets its answer too.
     let mut raw = Raw::open(house.addr).await;
     raw.send("POST /v1/deletions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 8000000\r\n\r\n").await;
-    raw.send(vec![b'x'; 8_000_000]).await;
-    raw.answer().await.expect("an answer before the cut").problem(413, "too_large");
+    raw.talk(&vec![b'x'; 8_000_000]).await.expect("an answer before the cut").problem(413, "too_large");
     let house = House::start().await;
     let ids: Vec<String> = (0..1_001).map(|n| format!("id-{n}")).collect();
     house.submit(&media_body(ids.iter().map(String::as_str))).await.problem(413, "too_large");

@@ -79,7 +79,7 @@ pub async fn receive(api: &Api, incoming: Incoming<'_>, body: Body) -> Result<Re
     let sees = |account: &AccountId| who.0.sees(account) && api.dispatch.has_account(account);
     let asked = upload::upload(query, form, &sees)?;
     let limits = &api.upload_limits;
-    let chunks = Chunks::new(headers, body, limits.max_bytes, api.body_limits)?;
+    let chunks = Chunks::new(headers, body, limits.max_bytes, &api.body_limits)?;
     let _place = limits.places.try_acquire().map_err(|_| too_many())?;
     let (key, sum) = key.unzip();
     let mut stream = Stream { api, chunks, sum };

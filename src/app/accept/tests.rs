@@ -24,12 +24,12 @@ struct Server {
 async fn start(app: Router, change: impl FnOnce(&mut ServerSettings)) -> Server {
     let mut settings = load("", &[]).unwrap().server;
     change(&mut settings);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (shutdown, metrics, tasks) = (Shutdown::new(), Metrics::new(), TaskTracker::new());
     let ended = {
         let (shutdown, metrics, inner) = (shutdown.clone(), metrics.clone(), tasks.clone());
-        tasks.spawn(async move { serve(listener, app, &settings, metrics, &inner, &shutdown).await })
+        tasks.spawn(async move { serve(listener, app, &settings, None, metrics, &inner, &shutdown).await })
     };
     Server { address, shutdown, metrics, tasks, ended }
 }

@@ -281,7 +281,12 @@ impl House {
             bad_keys: Mutex::new(BadKeys::new(10)),
             metrics: service.metrics.clone(),
             clock: SystemClock::start(),
-            body_limits: api::body::BodyLimits { max_json_bytes: 4_096, silence: longest, deadline: longest },
+            body_limits: api::body::BodyLimits {
+                room: api::body::room(4_096),
+                max_json_bytes: 4_096,
+                silence: longest,
+                deadline: longest,
+            },
             upload_limits: api::intake::UploadLimits {
                 max_items: 1,
                 max_bytes: 4_096,

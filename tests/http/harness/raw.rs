@@ -1,9 +1,10 @@
 //! HTTP by hand, for what no client would send.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::{Answer, contract, soon};
@@ -30,22 +31,45 @@ impl Raw {
         drop(self.stream.write_all(bytes.as_ref()).await);
     }
 
-    /// One answer, read by its Content-Length, whatever becomes of the connection; `None` if it was cut.
-    pub(crate) async fn answer(&mut self) -> Option<Answer> {
-        soon("an answer", self.read()).await
+    /// Sends bytes and reads an answer meanwhile: who refuses what is large does not wait until all of
+    /// it was sent. `None` if the connection was cut.
+    pub(crate) async fn talk(&mut self, bytes: &[u8]) -> Option<Answer> {
+        let (reader, mut writer) = self.stream.split();
+        let send = async {
+            drop(writer.write_all(bytes).await);
+            std::future::pending().await
+        };
+        let talk = async {
+            tokio::select! {
+                answer = read(reader) => answer,
+                () = send => None,
+            }
+        };
+        soon("an answer or a cut", talk).await
     }
 
-    async fn read(&mut self) -> Option<Answer> {
-        let mut bytes = Vec::new();
-        loop {
-            if let Some(answer) = parse(&bytes) {
-                return Some(answer);
+    /// Sends this now and then, until an answer comes. `None` if the connection was cut.
+    pub(crate) async fn trickle(&mut self, bytes: &[u8], every: Duration) -> Option<Answer> {
+        let (reader, mut writer) = self.stream.split();
+        let send = async {
+            let mut beat = tokio::time::interval(every);
+            while writer.write_all(bytes).await.is_ok() {
+                beat.tick().await;
             }
-            match self.stream.read_buf(&mut bytes).await {
-                Ok(0) | Err(_) => return parse(&bytes),
-                Ok(_) => {}
+            std::future::pending().await
+        };
+        let trickle = async {
+            tokio::select! {
+                answer = read(reader) => answer,
+                () = send => None,
             }
-        }
+        };
+        soon("an answer or a cut", trickle).await
+    }
+
+    /// One answer, read by its Content-Length, whatever becomes of the connection; `None` if it was cut.
+    pub(crate) async fn answer(&mut self) -> Option<Answer> {
+        soon("an answer", read(&mut self.stream)).await
     }
 
     /// Waits for the first byte of an answer, and reads no other.
@@ -54,11 +78,25 @@ impl Raw {
         soon("the first byte", self.stream.read(&mut byte)).await.is_ok_and(|read| read == 1)
     }
 
-    /// Waits until the peer closes.
-    pub(crate) async fn closed(&mut self) {
+    /// Waits until the peer closes; what came until then.
+    pub(crate) async fn closed(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         let closing = async { while self.stream.read_buf(&mut rest).await.is_ok_and(|n| n > 0) {} };
         soon("the end of a connection", closing).await;
+        rest
+    }
+}
+
+async fn read(mut stream: impl AsyncRead + Unpin) -> Option<Answer> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(answer) = parse(&bytes) {
+            return Some(answer);
+        }
+        match stream.read_buf(&mut bytes).await {
+            Ok(0) | Err(_) => return parse(&bytes),
+            Ok(_) => {}
+        }
     }
 }
 

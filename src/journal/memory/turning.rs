@@ -242,8 +242,8 @@ impl State {
         let Turn::To(state) = lifecycle::turn(&deletion.standing(written.now), Verb::Retry) else {
             return Verdict::Wrong(seq);
         };
-        if deletion.deadline.is_some() {
-            // Paused before anything of it ran.
+        if deletion.deadline.is_some() || !deletion.terms.are_met(&deletion.review) {
+            // Paused before anything of it ran, or all of it ended before anybody was asked.
             return Verdict::Same(seq);
         }
         let goes_on = deletion.does(ChoreWord::Retry);

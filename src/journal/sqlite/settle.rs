@@ -127,7 +127,7 @@ pub(super) fn retry(
         Turn::Nothing => return Ok(Some(Turned::Same(row))),
         Turn::Wrong => return Ok(Some(Turned::Wrong(row))),
     };
-    if row.deadline.is_some() || !was_let_go_on(&row) {
+    if row.deadline.is_some() || !row.terms.are_met(&row.review) {
         // Paused before anything of it ran, or all of it ended before anybody was asked.
         return Ok(Some(Turned::Same(row)));
     }
@@ -157,12 +157,6 @@ pub(super) fn retry(
         chores::end(connection, now, row.seq, &mut recorded)?;
     }
     Ok(reads::deletion(connection, id)?.map(|row| Turned::Done(row, recorded)))
-}
-
-/// Whether everybody who must let a deletion go on has done so.
-fn was_let_go_on(row: &DeletionRow) -> bool {
-    let started = row.terms.plan.is_none() || row.review.started.is_some();
-    started && (row.terms.approval.is_none() || row.review.approved.is_some())
 }
 
 /// The deletion's row. It is left as under way even after the last step, which ends that by itself.

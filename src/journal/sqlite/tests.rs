@@ -9,10 +9,10 @@ use proptest::prelude::*;
 
 use super::writer::QUEUE;
 use super::*;
+use crate::journal::Appended;
 use crate::journal::contract::{self, Bench, LEASE, Store, deletion, sent, waiting};
-use crate::journal::{Appended, Reopen, Start};
 use crate::types::clock::SystemClock;
-use crate::types::lifecycle::{DeletionState, Terms};
+use crate::types::lifecycle::DeletionState;
 use crate::types::outcome::{AttemptClass, Ending, Outcome};
 
 contract::contract_tests!(bench);
@@ -356,26 +356,6 @@ async fn a_finished_item_of_a_large_deletion_costs_little() {
         assert!(bytes <= most, "{bytes} bytes per item");
         let rest = f64::from(u32::try_from(bytes).unwrap()) - audit;
         assert!(audit <= rest / 10.0, "{audit} bytes for the audit beside {rest}");
-    }
-}
-
-#[tokio::test]
-async fn what_nobody_approved_is_not_opened_again() {
-    let bench = bench().await;
-    let hour = Duration::from_hours(1);
-    for terms in
-        [Terms { approval: Some(hour), ..Terms::default() }, Terms { plan: Some(hour), ..Terms::default() }]
-    {
-        let error = crate::types::outcome::ItemError::new(crate::types::outcome::Reason::Unavailable, "x");
-        let ended = Start::Ended(Ending::not_ok(Outcome::Failed, error));
-        let asked = NewDeletion { terms, ..deletion(vec![contract::item("v1", ended)]) };
-        let seq = bench.accept(asked.clone()).await.seq;
-        let key = ItemKey { deletion: seq, index: 0 };
-        let reopen = Reopen { key, step: contract::delete(), progress: None, due_at: bench.now() };
-        let retry = Retry { items: vec![reopen], next: None, by: "ops".to_owned(), reason: None };
-        let told = bench.journal.retry(&asked.id, retry).await.unwrap().unwrap();
-        assert!(matches!(told, Turned::Same(row) if row.state == DeletionState::Finished));
-        assert_eq!(bench.claim("DeleteVideo", 9).await, vec![]);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One layer around every route: the `Authorization` header becomes a caller, the
 //! route's declared need (`scopes`) is held against its rights, and only then does the
-//! handler run, which finds the caller as [`Who`]. What a caller may do is `guard`'s
+//! handler run, which finds the caller as `Who`. What a caller may do is `guard`'s
 //! business; on which account is the handler's question, and an account that the
 //! caller may not see looks like one that is not there.
 

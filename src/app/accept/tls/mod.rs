@@ -1,7 +1,7 @@
 //! TLS at the door: certificates from files that may change under us.
 //!
 //! Its own file because it is about certificates and knows no HTTP. The files are
-//! looked at every [`RECHECK`]; what cannot be used keeps what was there, so that a
+//! looked at every `RECHECK`; what cannot be used keeps what was there, so that a
 //! half-written renewal breaks nothing. Connections keep what they began with.
 
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -17,9 +18,11 @@ use super::gate::STRIKES;
 use super::lane::Lane;
 use super::quota::{Quota, VendorClient};
 use super::{Shared, call};
-use crate::journal::ItemRow;
+use crate::journal::{CallRecord, ItemRow};
 use crate::providers::survey::{Survey, surveys};
-use crate::providers::{Again, Call, Effect, Verdict};
+use crate::providers::{Again, Call, CallReport, Effect, Verdict};
+use crate::types::deletion::Phase;
+use crate::types::outcome::AttemptClass;
 use crate::types::target::{AccountId, Target};
 
 /// Items of one step: ten full reads of either vendor, and a write of a few hundred kilobytes.
@@ -41,6 +44,17 @@ pub(super) struct Told {
     pub(super) verdict: Verdict,
     /// Some call that carried it may have been obeyed without a word.
     pub(super) in_doubt: bool,
+}
+
+/// What came of a call and its repeats.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// One for each entry, in order.
+    pub(super) told: Vec<Told>,
+    /// The requests that may have left, and which entries each carried.
+    pub(super) calls: Vec<(CallRecord, Vec<usize>)>,
+    /// It was called off before each entry had its answer.
+    pub(super) is_off: bool,
 }
 
 /// What is known of one target.
@@ -83,8 +97,11 @@ pub(super) async fn look(
     }
     for some in calls.chunks(AT_ONCE) {
         let asked = join_all(some.iter().map(|(account, call, _)| ask(shared, account, call, over))).await;
-        for ((_, _, whom), told) in some.iter().zip(asked) {
-            for (sharers, told) in whom.iter().zip(told?) {
+        for ((_, _, whom), asked) in some.iter().zip(asked) {
+            if asked.is_off {
+                return None;
+            }
+            for (sharers, told) in whom.iter().zip(asked.told) {
                 sharers.iter().for_each(|at| put(&mut looks, *at, Look::Told(told.clone())));
             }
         }
@@ -107,16 +124,26 @@ fn by_account<'a>(targets: &[&'a Target]) -> BTreeMap<&'a AccountId, Vec<usize>>
 }
 
 /// Makes a call, in parts and again where that can help, until each entry has its answer. A call
-/// that has begun is always waited for; `None` if the rest was called off.
-pub(super) async fn ask(
+/// that has begun is always waited for.
+pub(super) async fn ask(shared: &Shared, account: &Account, call: &Call, over: &CancellationToken) -> Asked {
+    let nothing = Told { verdict: Verdict::Again(Again::NotSent), in_doubt: false };
+    let told = vec![nothing; call.entries.len()];
+    let mut asked = Asked { told, calls: Vec::new(), is_off: false };
+    if let Some(lane) = shared.lane(&account.id, call.operation.name) {
+        asked.is_off = go(shared, lane, call, over, &mut asked).await.is_none();
+    }
+    asked
+}
+
+/// `None` if it was called off.
+async fn go(
     shared: &Shared,
-    account: &Account,
+    lane: &Lane,
     call: &Call,
     over: &CancellationToken,
-) -> Option<Vec<Told>> {
-    let nothing = Told { verdict: Verdict::Again(Again::NotSent), in_doubt: false };
-    let mut told = vec![nothing; call.entries.len()];
-    let Some(lane) = shared.lane(&account.id, call.operation.name) else { return Some(told) };
+    asked: &mut Asked,
+) -> Option<()> {
+    let account = &lane.account;
     let mut groups = VecDeque::from([Group::of((0..call.entries.len()).collect())]);
     let mut denied = 0;
     while let Some(group) = groups.pop_front() {
@@ -131,7 +158,11 @@ pub(super) async fn ask(
         };
         let entries = group.entries.iter().filter_map(|at| call.entries.get(*at).cloned()).collect();
         let part = Call { operation: call.operation, entries };
-        let (report, _) = call::exchange(shared, lane, &mut client, part, group.calls() + 1).await;
+        let started_at = shared.clock.now();
+        let (report, duration) = call::exchange(shared, lane, &mut client, part, group.calls() + 1).await;
+        if report.class != AttemptClass::NotSent {
+            asked.calls.push((record(lane, started_at, duration, &report), group.entries.clone()));
+        }
         let verdicts = complete(report.verdicts, group.entries.len(), call.operation.effect);
         let fault = verdicts.iter().find_map(|verdict| match verdict {
             Verdict::Fault(reason) => Some(*reason),
@@ -150,9 +181,9 @@ pub(super) async fn ask(
             }
         }
         let alone = group.entries.len() == 1;
-        let Sorted { answered, again } = sort(group, verdicts, &mut told);
+        let Sorted { answered, again } = sort(group, verdicts, &mut asked.told);
         for at in answered {
-            let verdict = told.get(at).map(|told| &told.verdict);
+            let verdict = asked.told.get(at).map(|told| &told.verdict);
             denied = match verdict {
                 Some(Verdict::NotOk { maybe_account: true, .. }) if alone => denied + 1,
                 _ => 0,
@@ -166,7 +197,21 @@ pub(super) async fn ask(
             break;
         }
     }
-    Some(told)
+    Some(())
+}
+
+fn record(lane: &Lane, started_at: Timestamp, duration: Duration, report: &CallReport) -> CallRecord {
+    CallRecord {
+        lane: lane.id.clone(),
+        // Like a read it comes before the delete, and deletes nothing.
+        phase: Phase::Resolve,
+        started_at,
+        duration,
+        class: report.class,
+        status: report.status,
+        vendor_code: report.code.clone(),
+        request_id: report.request_id.clone(),
+    }
 }
 
 /// Waits until the lane is open and has a permit.

@@ -6,7 +6,8 @@
 //! finds it blocked and does not lift, so the end of the first opens it. An asset under a hold
 //! will not be deleted and is not blocked; a hold that comes later lifts nothing.
 //!
-//! Its own file because nothing here is about deletes. Calls are made by `errand.rs`.
+//! Its own file because nothing here is about deletes. Calls are made by `errand.rs`; those that
+//! block or lift are on record in the audit, which reads of this kind are not.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::errand::{self, Look, Told};
-use crate::journal::{self, Chore, ChoreWord, ItemFilter, ItemRow, Note, Noted, Quarantine};
+use crate::journal::audit::{self, Action, Entry, Ranges, SERVICE, Span};
+use crate::journal::{self, CallRecord, Chore, ChoreWord, ItemFilter, ItemRow, Note, Noted, Quarantine};
 use crate::providers::Verdict;
 use crate::types::asset::Standing;
 use crate::types::deletion::ItemState;
-use crate::types::outcome::Outcome;
+use crate::types::outcome::{AttemptClass, Outcome};
 use crate::types::target::{AccountId, MediaId, Name, Target};
 
 /// One step of blocking, from an index on. When it is called off, what was noted stays.
@@ -59,7 +61,7 @@ pub(super) async fn block_step(
     if !write(shared, chore, ChoreWord::Quarantine, marks, Some(from)).await? {
         return Ok(());
     }
-    let Some(asked) = switch(shared, &intended, false, over).await else { return Ok(()) };
+    let Some(asked) = switch(shared, chore, &intended, false, over).await? else { return Ok(()) };
     let refused = |(index, told): (u32, Option<Told>)| {
         (after_block(told.as_ref()) == Quarantine::NotBlocked).then_some((index, Quarantine::NotBlocked))
     };
@@ -88,7 +90,7 @@ pub(super) async fn lift_step(
             from = next;
             continue;
         }
-        let Some(asked) = switch(shared, &ours, true, over).await else { return Ok(()) };
+        let Some(asked) = switch(shared, chore, &ours, true, over).await? else { return Ok(()) };
         let marks: BTreeMap<u32, Quarantine> =
             asked.into_iter().map(|(index, told)| (index, after_lift(told.as_ref()))).collect();
         let left = marks.values().filter(|mark| **mark == Quarantine::NotLifted).count();
@@ -209,43 +211,98 @@ fn assets<'a>(items: &[(u32, &'a Target)]) -> Assets<'a> {
     assets
 }
 
-/// Blocks or opens the playback of these items' assets, each asset once; what came of each item,
-/// or `None` if it was called off. Nothing comes of an item whose account cannot do it any more.
+/// What came of each item; nothing of one whose account cannot do it any more.
+type Switched = Vec<(u32, Option<Told>)>;
+
+/// Blocks or opens the playback of these items' assets, each asset once, and has it on record;
+/// `None` if it was called off.
 async fn switch(
     shared: &Shared,
+    chore: &Chore,
     items: &[(u32, &Target)],
     lift: bool,
     over: &CancellationToken,
-) -> Option<Vec<(u32, Option<Told>)>> {
-    let mut asked: BTreeMap<u32, Option<Told>> = items.iter().map(|(index, _)| (*index, None)).collect();
-    for (account, assets) in assets(items) {
-        let Some(account) = shared.accounts.get(account) else { continue };
-        let mut left = assets.as_slice();
-        while let Some((first, _)) = left.first() {
+) -> Result<Option<Switched>, journal::Error> {
+    let mut switched: BTreeMap<u32, Option<Told>> = items.iter().map(|(index, _)| (*index, None)).collect();
+    for (id, assets) in assets(items) {
+        let Some(account) = shared.accounts.get(id) else { continue };
+        let (mut left, mut calls, mut is_off) = (assets.as_slice(), Vec::new(), false);
+        while let Some((first, _)) = left.first().filter(|_| !is_off) {
             let one = account.provider.block(&[MediaId::clone(first)], lift);
             let Some(most) = one.map(|call| call.operation.items_per_call.max(1)) else { break };
             let (some, rest) = left.split_at(most.min(left.len()));
             let ids: Vec<MediaId> = some.iter().map(|(id, _)| MediaId::clone(id)).collect();
             let Some(call) = account.provider.block(&ids, lift) else { break };
-            let told = errand::ask(shared, account, &call, over).await?;
-            for ((_, whom), told) in some.iter().zip(told) {
-                asked.extend(whom.iter().map(|index| (*index, Some(told.clone()))));
+            let asked = errand::ask(shared, account, &call, over).await;
+            for ((_, whom), told) in some.iter().zip(asked.told) {
+                switched.extend(whom.iter().map(|index| (*index, Some(told.clone()))));
             }
-            left = rest;
+            calls.extend(asked.calls.into_iter().map(|(call, entries)| {
+                let whom = entries.into_iter().filter_map(|at| some.get(at)).flat_map(|(_, whom)| whom);
+                (call, whom.copied().collect::<Vec<u32>>())
+            }));
+            (left, is_off) = (rest, asked.is_off);
+        }
+        let records = records(chore, id, lift, &calls);
+        if !records.is_empty() {
+            shared.journal.audit(records).await?;
+        }
+        if is_off {
+            return Ok(None);
         }
     }
-    Some(asked.into_iter().collect())
+    Ok(Some(switched.into_iter().collect()))
+}
+
+/// What the audit says of the calls of one step and account: that they were sent, and what was
+/// answered. Pure.
+fn records(chore: &Chore, account: &AccountId, lift: bool, calls: &[(CallRecord, Vec<u32>)]) -> Vec<Entry> {
+    let Some((first, _)) = calls.first() else { return Vec::new() };
+    let (mut ranges, mut digest) = (Ranges::default(), audit::NOTHING);
+    let mut said: Vec<String> = Vec::new();
+    for (call, indexes) in calls {
+        indexes.iter().for_each(|index| ranges.add(*index));
+        let items: Vec<_> = indexes.iter().map(|index| (*index, None)).collect();
+        digest = audit::call_digest(&digest, call, &items);
+        let word = audit::said(call);
+        if !word.is_empty() && !said.contains(&word) {
+            said.push(word);
+        }
+    }
+    let what = if lift { "to open playback again" } else { "to block playback" };
+    let what = format!("{} {what}, calls: {}", first.lane.operation, calls.len());
+    let sent = Entry {
+        actor: SERVICE.to_owned(),
+        action: Action::Sent,
+        account: Some(account.clone()),
+        deletion: Some(chore.id.clone()),
+        items: Some(Span { ranges: ranges.to_string(), count: ranges.count(), digest }),
+        reason: Some(what.clone()),
+        vendor_request_id: None,
+    };
+    let answered = calls.iter().any(|(call, _)| call.class != AttemptClass::Ambiguous).then(|| Entry {
+        action: Action::Answered,
+        reason: Some(format!("{what}, answers: {}", said.join(", "))),
+        vendor_request_id: first.request_id.clone().filter(|_| calls.len() == 1),
+        ..sent.clone()
+    });
+    std::iter::once(sent).chain(answered).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::journal::ChoreKind;
     use crate::providers::Again;
     use crate::types::asset::Facts;
-    use crate::types::deletion::{DeletionId, IfAbsent, ItemKey, Wanted};
+    use crate::types::deletion::{DeletionId, IfAbsent, ItemKey, LaneId, Phase, Wanted};
     use crate::types::lifecycle::DeletionState;
     use crate::types::outcome::{Ending, ItemError, LaneReason, Reason};
-    use crate::types::target::What;
+    use crate::types::target::{OperationName, What};
 
     fn told(verdict: Verdict) -> Told {
         Told { verdict, in_doubt: false }
@@ -345,6 +402,37 @@ mod tests {
             .map(|assets| assets.into_iter().map(|(id, whom)| (id.as_str(), whom)).collect())
             .collect();
         assert_eq!(by_account, [vec![("1", vec![0, 2, 4]), ("2", vec![1])], vec![("1", vec![3])]]);
+    }
+
+    #[test]
+    fn calls_that_change_something_at_the_vendor_are_on_record() {
+        let account = AccountId::parse("a").unwrap();
+        let id = DeletionId::new();
+        let chore = Chore { seq: 1, id: id.clone(), kind: ChoreKind::Lift { from: 0 } };
+        let call = |class, status, request: Option<&str>| CallRecord {
+            lane: LaneId { account: account.clone(), operation: OperationName::known("Forbid") },
+            phase: Phase::Resolve,
+            started_at: Timestamp::UNIX_EPOCH,
+            duration: Duration::ZERO,
+            class,
+            status,
+            vendor_code: None,
+            request_id: request.map(ToOwned::to_owned),
+        };
+        let lost = (call(AttemptClass::Ambiguous, None, None), vec![0, 1, 4]);
+        let [sent] = &records(&chore, &account, false, &[lost.clone()])[..] else { panic!("no answer came") };
+        assert_eq!(
+            (sent.action, sent.reason.as_deref()),
+            (Action::Sent, Some("Forbid to block playback, calls: 1"))
+        );
+        assert_eq!(sent.items.as_ref().map(|span| (span.ranges.as_str(), span.count)), Some(("0-1,4", 3)));
+        let told = (call(AttemptClass::Answered, Some(200), Some("r1")), vec![0]);
+        let both = records(&chore, &account, true, &[lost, told.clone()]);
+        assert_eq!(both[1].reason.as_deref(), Some("Forbid to open playback again, calls: 2, answers: 200"));
+        assert_eq!((&both[1].deletion, both[1].vendor_request_id.as_deref()), (&Some(id), None), "whose?");
+        let one = records(&chore, &account, true, &[told]);
+        assert_eq!(one[1].vendor_request_id.as_deref(), Some("r1"));
+        assert!(records(&chore, &account, true, &[]).is_empty());
     }
 
     #[test]

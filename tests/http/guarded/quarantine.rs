@@ -84,6 +84,11 @@ async fn playback_is_blocked_at_once_and_a_cancel_opens_it_again() {
     let ended = guarded.finished(&id).await;
     let expected = [vec!["lifted"; 26], vec!["blocked_before", "not_blocked"]].concat();
     assert_eq!((marks(&ended), blocks()), (expected, 4));
+    let audit = guarded.get("root", &format!("/v1/audit?deletion={id}&action=sent")).await.json();
+    let told = |index: usize| audit["items"][index]["reason"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(told(0), "ForbidMediaDistribution to open playback again, calls: 2", "{audit}");
+    assert_eq!(told(1), "ForbidMediaDistribution to block playback, calls: 2");
+    assert_eq!(audit["items"][1]["items"]["ranges"], "0-25");
     assert!(!ids.iter().any(|id| guarded.is_blocked(id)));
     assert!(guarded.is_blocked(ten::FORBIDDEN), "that was not ours to open");
     assert_eq!(guarded.deletes(), 0);

@@ -130,7 +130,8 @@ pub(super) async fn wait_for_item(
     let time_is_up = tokio::time::sleep(time);
     tokio::pin!(time_is_up);
     let mut is_over = accepted.finished || time.is_zero();
-    let mut look_now = is_over || accepted.replayed || api.dispatch.holds_up(target).is_some();
+    let mut look_now =
+        is_over || accepted.replayed || accepted.is_ahead || api.dispatch.holds_up(target).is_some();
     loop {
         if !look_now {
             tokio::select! {

@@ -346,15 +346,16 @@ pub enum GoesWithWord {
 #[serde(rename_all = "snake_case")]
 #[schema(as = Quarantine)]
 pub enum QuarantineWord {
-    /// We have blocked it.
+    /// We have blocked it, or were about to: it is lifted when the deletion is called off. Of items that are
+    /// not deleted in the end although the deletion ran, the block stays.
     Blocked,
-    /// It was blocked before: that is not lifted.
+    /// It was blocked before, perhaps for another deletion: that is not lifted.
     BlockedBefore,
     /// We have lifted our block.
     Lifted,
-    /// It could not be blocked.
+    /// It could not be blocked, is not there, or is under a hold.
     NotBlocked,
-    /// Our block could not be lifted.
+    /// Our block could not be lifted: open it at the vendor's.
     NotLifted,
 }
 

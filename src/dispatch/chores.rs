@@ -1,18 +1,23 @@
-//! Work on a deletion that goes in steps: canceling its items, opening them again.
+//! Work on a deletion that goes in steps: canceling its items, opening them again, looking at
+//! what they name, blocking its playback.
 //!
 //! The journal keeps what is left to do, so the work goes on after a crash. One
 //! task per deletion does one small step after the other, so that other writes
 //! come in between. Begun by a verb, at the start and by the sweep; how an item is
-//! opened again is decided in `retry/reopen.rs`.
+//! opened again is decided in `retry/reopen.rs`, what is asked of a vendor in `checks.rs` and
+//! `quarantine.rs`.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 
-use super::Shared;
 use super::record::{self, JOURNAL_PAUSE, JOURNAL_PAUSE_MOST};
 use super::retry::reopen;
-use crate::journal::{self, Chore, ChoreKind, Reopen, Retry, Turned};
+use super::wake::Watch;
+use super::{Shared, checks, quarantine};
+use crate::journal::{self, Chore, ChoreKind, ChoreWord, DeletionRow, Noted, Reopen, Retry, Turned};
 use crate::types::deletion::{DeletionId, DeletionSeq};
+use crate::types::lifecycle::DeletionState;
 
 /// Items that one step of a cancel ends.
 pub(super) const CANCEL_STEP: usize = 1_000;
@@ -78,16 +83,80 @@ async fn step(shared: &Arc<Shared>, seq: DeletionSeq) -> Result<bool, journal::E
     let chores = shared.journal.chores().await?;
     match chores.into_iter().find(|chore| chore.seq == seq) {
         None => Ok(false),
-        Some(Chore {
-            kind: ChoreKind::Check { .. } | ChoreKind::Quarantine { .. } | ChoreKind::Lift { .. },
-            ..
-        }) => Ok(false),
         Some(Chore { kind: ChoreKind::Cancel, .. }) => cancel_step(shared, seq).await,
         Some(Chore { kind: ChoreKind::Retry { from, by, reason }, id, .. }) => {
             let turned = retry_step(shared, &id, seq, Asker { by, reason }, from).await?;
             // Whatever else it was turned to has its own work.
             Ok(matches!(turned, Some(Turned::Done(..))))
         }
+        Some(chore) => vendor_step(shared, &chore).await,
+    }
+}
+
+/// One step of work that asks vendors. It may have to wait for them, or behind a stop switch, for
+/// long; it is called off when it is not to be done any more.
+async fn vendor_step(shared: &Arc<Shared>, chore: &Chore) -> Result<bool, journal::Error> {
+    let word = chore.kind.word();
+    // Subscribed before it looks, so that a verb in between is heard of.
+    let mut watch = shared.wakes.subscribe(&chore.id);
+    match due(word, shared.journal.deletion(&chore.id).await?.as_ref()) {
+        Due::Now => {}
+        // A resume begins it again.
+        Due::Later => return Ok(false),
+        Due::Never => {
+            let nothing = Noted { chore: word, notes: Vec::new(), next: None };
+            return shared.journal.note(chore.seq, nothing).await;
+        }
+    }
+    let over = shared.stop.child_token();
+    let work = async {
+        match chore.kind {
+            ChoreKind::Check { from } => checks::step(shared, chore, from, &over).await,
+            ChoreKind::Quarantine { from } => quarantine::block_step(shared, chore, from, &over).await,
+            ChoreKind::Lift { from } => quarantine::lift_step(shared, chore, from, &over).await,
+            ChoreKind::Cancel | ChoreKind::Retry { .. } => Ok(()),
+        }
+    };
+    let mut work = pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return done.map(|()| true),
+        () = no_longer_due(shared, chore, &mut watch) => over.cancel(),
+    }
+    // A call under way is waited for: what it does must not come after what follows.
+    work.await.map(|()| true)
+}
+
+/// Resolves when the work is not to be done now any more.
+async fn no_longer_due(shared: &Shared, chore: &Chore, watch: &mut Watch) {
+    loop {
+        watch.woken().await;
+        // A journal that cannot be read is no reason to stop.
+        let Ok(row) = shared.journal.deletion(&chore.id).await else { continue };
+        if due(chore.kind.word(), row.as_ref()) != Due::Now {
+            return;
+        }
+    }
+}
+
+/// Whether work that asks vendors is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Now,
+    /// When the deletion is resumed.
+    Later,
+    /// It has lost its sense.
+    Never,
+}
+
+fn due(word: ChoreWord, row: Option<&DeletionRow>) -> Due {
+    let Some(row) = row.filter(|row| row.chore == Some(word)) else { return Due::Never };
+    match (word, row.state) {
+        (ChoreWord::Check, DeletionState::Planned)
+        | (ChoreWord::Quarantine, DeletionState::AwaitingApproval | DeletionState::Scheduled)
+        | (ChoreWord::Lift, _) => Due::Now,
+        (ChoreWord::Quarantine, DeletionState::Paused) => Due::Later,
+        _ => Due::Never,
     }
 }
 

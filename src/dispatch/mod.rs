@@ -44,6 +44,15 @@ mod call;
 /// Work that goes in steps.
 mod chores;
 
+/// What stands at the vendors.
+mod checks;
+
+/// Blocked playback.
+mod quarantine;
+
+/// Calls that no item asked for.
+mod errand;
+
 /// What a deletion asks for, in one number.
 pub mod digest;
 
@@ -289,10 +298,17 @@ impl Dispatch {
         for lane in self.shared.lanes.values() {
             self.shared.tasks.spawn(lane::run(Arc::clone(&self.shared), Arc::clone(lane)));
         }
+        self.tell_audit_head().await;
         chores::begin_all(&self.shared).await?;
         self.shared.tasks.spawn(sweep::run(Arc::clone(&self.shared)));
         self.shared.tasks.spawn(deadlines::run(Arc::clone(&self.shared)));
         Ok(())
+    }
+
+    /// Says in the log where the audit chain ends, so that a chain that was made anew does not fit
+    /// what somebody else has kept.
+    pub async fn tell_audit_head(&self) {
+        sweep::tell_audit_head(&self.shared).await;
     }
 
     /// The journal, for reads.

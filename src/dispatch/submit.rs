@@ -63,6 +63,8 @@ pub struct Accepted {
     pub watch: Watch,
     /// It has ended already.
     pub finished: bool,
+    /// A person, or its time, must come before anything of it is sent.
+    pub is_ahead: bool,
     /// It was there already: an equal request with the same key made it.
     pub replayed: bool,
 }
@@ -222,7 +224,14 @@ impl Dispatch {
             shared.deadline_set.notify_one();
             super::chores::begin(shared, appended.seq);
         }
-        Ok(Accepted { id, seq: appended.seq, watch, finished: appended.finished, replayed: false })
+        Ok(Accepted {
+            id,
+            seq: appended.seq,
+            watch,
+            finished: appended.finished,
+            is_ahead: !runs,
+            replayed: false,
+        })
     }
 
     /// The answer to a request whose key is in use.
@@ -243,7 +252,14 @@ impl Dispatch {
         let watch = self.subscribe(&id);
         let gone = || journal::Error::Unavailable("the deletion of this key was just removed".to_owned());
         let row = self.shared.journal.deletion(&id).await?.ok_or_else(gone)?;
-        Ok(Accepted { id, seq: row.seq, watch, finished: row.counts.open() == 0, replayed: true })
+        Ok(Accepted {
+            id,
+            seq: row.seq,
+            watch,
+            finished: row.counts.open() == 0,
+            is_ahead: row.state.is_ahead(),
+            replayed: true,
+        })
     }
 }
 

@@ -10,11 +10,14 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::{Shared, call, chores, lane};
+use crate::journal::audit::AuditFilter;
 use crate::journal::{self, OpenLane, Rescue};
 use crate::types::deletion::LaneId;
 
 /// How often it looks. FAULTS.md, 14: lost leases are found within 15 s.
 const PERIOD: Duration = Duration::from_secs(5);
+/// How often the end of the audit chain is told.
+const TELL_HEAD_EVERY: Duration = Duration::from_hours(1);
 /// How often a blocked account is probed (API.md, Lane or item).
 const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// Items taken back in one step.
@@ -31,6 +34,7 @@ const UNSEALED_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// The loop. Ends when the service stops.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut probed = shared.clock.uptime();
+    let mut told = probed;
     loop {
         // First of all: a gauge that is not there yet is no zero to who watches it.
         for (id, lane) in &shared.lanes {
@@ -47,6 +51,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if let Err(error) = look(&shared).await {
             shared.journal_failed(&error);
         }
+        if shared.clock.uptime().saturating_sub(told) >= TELL_HEAD_EVERY {
+            told = shared.clock.uptime();
+            tell_audit_head(&shared).await;
+        }
         if shared.clock.uptime().saturating_sub(probed) >= PROBE_EVERY {
             probed = shared.clock.uptime();
             probe(&shared);
@@ -62,6 +70,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
             // Whatever wake-up was lost, nothing waits longer than this.
             shared.lanes.values().for_each(|lane| lane.wake());
         }
+    }
+}
+
+/// Where the audit chain ends, for `vodrm audit verify --head`.
+pub(super) async fn tell_audit_head(shared: &Shared) {
+    match shared.journal.audited(AuditFilter::default(), 1).await {
+        Ok(records) => {
+            if let Some(head) = records.first() {
+                tracing::info!(head = format!("{}:{}", head.seq, head.hash), "the audit chain ends here");
+            }
+        }
+        Err(error) => shared.journal_failed(&error),
     }
 }
 

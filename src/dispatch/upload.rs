@@ -228,7 +228,7 @@ impl Upload {
             shared.recount_and_wake().await;
         }
         let (id, seq) = (self.id.clone(), self.seq);
-        Ok(Accepted { id, seq, watch, finished: touched.finished, replayed: false })
+        Ok(Accepted { id, seq, watch, finished: touched.finished, is_ahead: !runs, replayed: false })
     }
 
     /// Sends the buffer on its way, once the chunk before it has arrived.

@@ -93,6 +93,8 @@ pub struct Metrics {
     pub blocked: Family<LaneLabels, Gauge>,
     /// Vendor codes that are in no table.
     pub unlisted: Family<CodeLabels, Counter>,
+    /// Items whose playback we have blocked and could not open again.
+    pub not_lifted: Counter,
     /// Seconds that commits of the journal took.
     pub commit_seconds: Histogram,
     /// Writes that shared a commit.
@@ -135,6 +137,7 @@ impl Metrics {
             throttled: Family::default(),
             blocked: Family::default(),
             unlisted: Family::default(),
+            not_lifted: Counter::default(),
             commit_seconds: seconds(),
             commit_writes: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             http_requests: Family::default(),
@@ -153,6 +156,7 @@ impl Metrics {
         r.register("throttled", "Answers that throttled", metrics.throttled.clone());
         r.register("lane_blocked", "1 while a lane is blocked", metrics.blocked.clone());
         r.register("unlisted_vendor_codes", "Vendor codes in no table", metrics.unlisted.clone());
+        r.register("quarantine_not_lifted", "Blocked items not opened again", metrics.not_lifted.clone());
         r.register("journal_commit_seconds", "Time of journal commits", metrics.commit_seconds.clone());
         r.register("journal_commit_writes", "Writes in one journal commit", metrics.commit_writes.clone());
         r.register("http_requests", "HTTP requests", metrics.http_requests.clone());

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use vodrm::journal::memory::MemoryJournal;
 use vodrm::journal::{AttemptRow, DeletionFilter, DeletionRow, ItemFilter, ItemRow, Journal};
 use vodrm::types::deletion::{DeletionId, ItemKey, ItemState};
+use vodrm::types::hold::{Hold, Stop};
 use vodrm::types::lifecycle::DeletionState;
 use vodrm::types::outcome::{AttemptClass, Ending, Outcome};
 use vodrm::types::target::Target;
@@ -61,6 +62,14 @@ impl Checker {
 
     pub(crate) fn items(&self, row: &DeletionRow) -> Vec<ItemRow> {
         now(self.model.items(row.seq, ItemFilter::default(), usize::MAX)).expect("the model is open")
+    }
+
+    pub(crate) fn holds(&self) -> Vec<Hold> {
+        now(self.model.holds()).expect("the model is open")
+    }
+
+    pub(crate) fn stops(&self) -> Vec<Stop> {
+        now(self.model.stops()).expect("the model is open")
     }
 
     fn rounds(&self, key: ItemKey) -> Vec<vodrm::journal::Round> {
@@ -148,6 +157,7 @@ impl Checker {
             }
             ensure(made.len() <= 1, || format!("I2: request {request} was made twice"))?;
         }
+        self.end_of_gates(plan, &deletions)?;
         let mut asked: BTreeMap<String, Asked> = BTreeMap::new();
         for row in &deletions {
             for item in self.items(row) {
@@ -171,6 +181,32 @@ impl Checker {
             ensure(asked.contains_key(&key), || format!("I1: nobody asked for {row:?}"))?;
         }
         asked.values().try_for_each(|asked| asked.check(vendor))
+    }
+}
+
+impl Checker {
+    /// I1: of what nobody let on nothing was sent, and nobody had more than a day's items.
+    fn end_of_gates(&self, plan: &Plan, deletions: &[DeletionRow]) -> Result<(), String> {
+        let mut used: BTreeMap<String, u64> = BTreeMap::new();
+        for row in deletions {
+            let items = self.items(row);
+            // Whoever was served by another's call has its calls, and none of its own.
+            let own = |item: &&ItemRow| {
+                item.attempts > 0 && item.coalesced_with.is_none() && item.same_as.is_none()
+            };
+            let sent = items.iter().filter(own).count() as u64;
+            let is_over = matches!(row.state, DeletionState::Rejected | DeletionState::Expired);
+            ensure(!is_over || sent == 0, || format!("I1: {} is {} and was sent", row.seq, row.state))?;
+            ensure(!row.state.is_ahead(), || format!("I1: {} still waits: {}", row.seq, row.state))?;
+            let payer = row.review.started.as_ref().map_or(&row.requested_by, |started| &started.by);
+            *used.entry(payer.clone()).or_default() += sent;
+        }
+        for (caller, cap) in &plan.caps {
+            // A run is within one day.
+            let used = used.get(caller).copied().unwrap_or_default();
+            ensure(used <= *cap, || format!("I1: {caller} had {used} items of {cap}"))?;
+        }
+        Ok(())
     }
 }
 

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use vodrm::dispatch::retry::Policy;
+use vodrm::dispatch::retry;
+use vodrm::guard::policy::{Policy, Wish};
 use vodrm::types::deletion::{IfAbsent, Wanted};
+use vodrm::types::hold::HoldId;
 use vodrm::types::lifecycle::Verb;
-use vodrm::types::target::{AccountId, Name, Target, What};
+use vodrm::types::target::{AccountId, Kind, Name, Target, What};
 
 use crate::journal::Trouble;
 use crate::vendor::{AccountPlan, Object};
@@ -24,7 +26,9 @@ pub(crate) struct Plan {
     pub(crate) disk: Vec<(Duration, Duration, Trouble)>,
     /// From here on nothing goes wrong any more.
     pub(crate) calm: Duration,
-    pub(crate) policy: Policy,
+    pub(crate) policy: retry::Policy,
+    /// Items a day, of callers who have such a cap.
+    pub(crate) caps: BTreeMap<String, u64>,
     pub(crate) queue_depth: u64,
     pub(crate) requests: Vec<Ask>,
 }
@@ -35,6 +39,7 @@ pub(crate) struct Ask {
     pub(crate) caller: String,
     pub(crate) if_absent: IfAbsent,
     pub(crate) wanted: Vec<Wanted>,
+    pub(crate) wish: Wish,
     pub(crate) waits: bool,
     /// As lines, in so many pieces; some are broken off before the end.
     pub(crate) upload: Option<bool>,
@@ -42,15 +47,35 @@ pub(crate) struct Ask {
     pub(crate) key: Option<String>,
 }
 
+/// Who decides, and what they have seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Decide {
+    pub(crate) verb: Verb,
+    pub(crate) by: String,
+    /// The digest, or another; or nothing.
+    pub(crate) seen: Option<bool>,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
     Ask(usize),
+    /// A plan is started, a deletion approved or rejected, by whom it may be or not.
+    Decide(usize, Decide),
+    Hold(AccountId, HoldId),
+    Lift(AccountId, HoldId),
+    /// Of an account, or of all.
+    Stop(Option<AccountId>),
+    Restart(Option<AccountId>),
     Turn(usize, Verb),
     /// An operator decides what is unknown in it.
     Settle(usize),
     /// The process dies and comes back after this long.
     Die(Duration),
 }
+
+const CALLERS: [&str; 3] = ["ops", "night-job", "web"];
+/// Who never asks for a deletion.
+pub(crate) const BOSS: &str = "boss";
 
 fn seconds(chance: &mut StdRng, most: u64) -> Duration {
     Duration::from_millis(chance.random_range(0..most * 1_000))
@@ -77,7 +102,7 @@ impl Plan {
             requests.push(twin);
         }
         let mut events: Vec<(Duration, Event)> = Vec::new();
-        for n in 0..requests.len() {
+        for (n, ask) in requests.iter().enumerate() {
             let at = seconds(&mut chance, rough * 2 / 3);
             events.push((at, Event::Ask(n)));
             while chance.random_bool(0.4) {
@@ -85,6 +110,9 @@ impl Plan {
                 let verb = verb[chance.random_range(0..verb.len())];
                 events.push((at + seconds(&mut chance, rough), Event::Turn(n, verb)));
             }
+            decisions(&mut chance, ask, at, rough, |at, decide| {
+                events.push((at, Event::Decide(n, decide)));
+            });
             if chance.random_bool(0.3) {
                 events.push((calm + seconds(&mut chance, 600), Event::Turn(n, Verb::Retry)));
             }
@@ -92,6 +120,7 @@ impl Plan {
                 events.push((calm + seconds(&mut chance, 900), Event::Settle(n)));
             }
         }
+        guards(&mut chance, &accounts, rough, |at, event| events.push((at, event)));
         while chance.random_bool(0.5) {
             let most = if chance.random_bool(0.7) { 3 } else { 90 };
             let down = seconds(&mut chance, most);
@@ -106,13 +135,86 @@ impl Plan {
             let until = (from + seconds(&mut chance, 20)).min(calm);
             disk.push((from, until, troubles[chance.random_range(0..troubles.len())]));
         }
-        let policy = Policy {
+        let policy = retry::Policy {
             max_attempts: chance.random_range(2..9),
             max_age: Duration::from_secs(if chance.random_bool(0.2) { 120 } else { 86_400 }),
             cool_down: Duration::from_secs(30),
         };
         let queue_depth = if chance.random_bool(0.1) { 10 } else { 100_000 };
-        Self { accounts, events, disk, calm, policy, queue_depth, requests }
+        let mut caps = BTreeMap::new();
+        for caller in CALLERS.into_iter().chain([BOSS]) {
+            if chance.random_bool(0.15) {
+                caps.insert(caller.to_owned(), chance.random_range(5..60));
+            }
+        }
+        Self { accounts, events, disk, calm, policy, caps, queue_depth, requests }
+    }
+}
+
+/// Who starts, approves or rejects a deletion, and when: mostly as is needed, now and then not.
+fn decisions(
+    chance: &mut StdRng,
+    ask: &Ask,
+    asked_at: Duration,
+    rough: u64,
+    mut push: impl FnMut(Duration, Decide),
+) {
+    let mut at = asked_at;
+    let one = |chance: &mut StdRng, verb: Verb, usual: &str| {
+        let anybody = ["ops", "night-job", "web", BOSS];
+        let by = if chance.random_bool(0.75) { usual } else { anybody[chance.random_range(0..4)] };
+        let seen = [None, Some(true), Some(true), Some(true), Some(false)][chance.random_range(0..5)];
+        Decide { verb, by: by.to_owned(), seen }
+    };
+    while ask.wish.dry_run && chance.random_bool(0.75) {
+        at += seconds(chance, rough / 2);
+        push(at, one(chance, Verb::Start, &ask.caller));
+    }
+    while chance.random_bool(0.6) {
+        at += seconds(chance, rough / 2);
+        let verb = [Verb::Approve, Verb::Approve, Verb::Approve, Verb::Reject, Verb::Start]
+            [chance.random_range(0..5)];
+        push(at, one(chance, verb, BOSS));
+    }
+}
+
+/// Holds and stop switches, put and lifted at any time.
+fn guards(chance: &mut StdRng, accounts: &[AccountPlan], rough: u64, mut push: impl FnMut(Duration, Event)) {
+    let any = |chance: &mut StdRng| accounts[chance.random_range(0..accounts.len())].id.clone();
+    while chance.random_bool(0.7) {
+        let n = chance.random_range(0..40_u64);
+        let text = match chance.random_range(0..8) {
+            0 => format!("v{}*", n % 4),
+            1 => format!("reference-{}", n % 8),
+            2 => format!("r{}", n % 8),
+            _ => format!("v{n}"),
+        };
+        let (account, id) = (any(chance), HoldId::parse(&text).expect("it is a name"));
+        let at = seconds(chance, rough);
+        push(at, Event::Hold(account.clone(), id.clone()));
+        if chance.random_bool(0.5) {
+            push(at + seconds(chance, rough), Event::Lift(account, id));
+        }
+    }
+    while chance.random_bool(0.25) {
+        let account = chance.random_bool(0.7).then(|| any(chance));
+        let at = seconds(chance, rough);
+        push(at, Event::Stop(account.clone()));
+        if chance.random_bool(0.7) {
+            push(at + seconds(chance, rough / 2), Event::Restart(account));
+        }
+    }
+}
+
+fn policy(chance: &mut StdRng) -> Policy {
+    let minutes = |chance: &mut StdRng| Duration::from_secs(20) + seconds(chance, 200);
+    Policy {
+        approve_above: chance.random_bool(0.25).then(|| chance.random_range(0..12)),
+        approve_kinds: if chance.random_bool(0.1) { vec![Kind::Source] } else { Vec::new() },
+        grace: if chance.random_bool(0.15) { seconds(chance, 20) } else { Duration::ZERO },
+        require_reason: false,
+        plan_valid_for: minutes(chance),
+        approval_valid_for: minutes(chance),
     }
 }
 
@@ -164,6 +266,7 @@ fn account(chance: &mut StdRng, n: usize, rough: u64) -> AccountPlan {
         objects,
         references,
         rebound,
+        policy: policy(chance),
     }
 }
 
@@ -177,9 +280,14 @@ fn request(chance: &mut StdRng, accounts: &[AccountPlan]) -> Ask {
     let wanted: Vec<Wanted> = (0..many).map(|_| one(chance, accounts, images)).collect();
     let uploads = chance.random_bool(0.3);
     Ask {
-        caller: ["ops", "night-job", "web"][chance.random_range(0..3)].to_owned(),
+        caller: CALLERS[chance.random_range(0..3)].to_owned(),
         if_absent: if chance.random_bool(0.5) { IfAbsent::Ok } else { IfAbsent::Error },
         wanted,
+        wish: Wish {
+            dry_run: chance.random_bool(0.15),
+            delay: if chance.random_bool(0.2) { seconds(chance, 40) } else { Duration::ZERO },
+            ..Wish::default()
+        },
         waits: chance.random_bool(0.3),
         upload: uploads.then(|| chance.random_bool(0.8)),
         key: chance.random_bool(0.25).then(|| format!("key-{}", chance.random_range(0..3))),

@@ -20,20 +20,25 @@ use tokio_util::task::TaskTracker;
 use vodrm::dispatch::bucket::Rate;
 use vodrm::dispatch::submit::{Accepted, Request, SubmitError};
 use vodrm::dispatch::upload::{Begun, NewUpload};
+use vodrm::dispatch::verbs::Ask;
 use vodrm::dispatch::{AccountConfig, Dispatch, Parts};
+use vodrm::guard::caller::{Caller, Caps};
 use vodrm::journal::memory::MemoryJournal;
 use vodrm::journal::{self, Once as OnceKey, Settlement, Turned};
 use vodrm::types::chance::Chance;
 use vodrm::types::clock::Clock;
 use vodrm::types::deletion::Digest;
+use vodrm::types::hold::{Hold, HoldId, Stop};
 use vodrm::types::lifecycle::{DeletionState, Verb};
 use vodrm::types::metrics::Metrics;
-use vodrm::types::outcome::{Ending, Outcome};
+use vodrm::types::outcome::{Ending, Outcome, Reason};
+use vodrm::types::target::AccountId;
 
 use crate::checker::{Checker, Told, reason_of};
 use crate::clock::SimClock;
+use crate::gates::Gates;
 use crate::journal::FaultyJournal;
-use crate::plan::{Event, Plan};
+use crate::plan::{BOSS, Decide, Event, Plan};
 use crate::trace::Trace;
 use crate::vendor::{Client, Vendor};
 
@@ -43,6 +48,7 @@ const LOOK: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_hours(4);
 /// How long a caller's key is kept.
 const KEEP: Duration = Duration::from_hours(24);
+const OPERATOR: &str = "operator";
 
 /// What a run came to.
 #[derive(Debug, Default)]
@@ -57,6 +63,16 @@ pub(crate) struct Summary {
     pub(crate) coalesced: usize,
     pub(crate) reopened: usize,
     pub(crate) uploads: usize,
+    pub(crate) started: usize,
+    pub(crate) approved: usize,
+    pub(crate) rejected: usize,
+    pub(crate) expired: usize,
+    /// Sent after a delay.
+    pub(crate) delayed: usize,
+    /// Items that a hold kept.
+    pub(crate) held: usize,
+    /// Times that a stop switch was surely on.
+    pub(crate) stops: usize,
 }
 
 /// What went wrong, and the last of what happened.
@@ -73,6 +89,7 @@ struct World {
     vendor: Arc<Vendor>,
     journal: Arc<FaultyJournal>,
     trace: Arc<Trace>,
+    gates: Arc<Gates>,
     told: Arc<Mutex<Vec<Told>>>,
     events: VecDeque<(Duration, Event)>,
     checker: Checker,
@@ -88,13 +105,14 @@ pub(crate) fn run(seed: u64, in_full: bool) -> Result<Summary, Failure> {
     let (clock, trace) = (SimClock::start(), Arc::new(Trace::new(in_full)));
     let plan = Plan::draw(seed);
     let model = Arc::new(MemoryJournal::new(Arc::clone(&clock) as _));
+    let gates = Arc::new(Gates::new(&plan));
     let vendor = Vendor::new(
         seed,
         Arc::clone(&clock),
         Arc::clone(&model),
         Arc::clone(&trace),
-        &plan.accounts,
-        plan.calm,
+        Arc::clone(&gates),
+        &plan,
     );
     let journal = FaultyJournal {
         model: Arc::clone(&model),
@@ -110,6 +128,7 @@ pub(crate) fn run(seed: u64, in_full: bool) -> Result<Summary, Failure> {
         vendor: Arc::new(vendor),
         journal: Arc::new(journal),
         trace: Arc::clone(&trace),
+        gates,
         told: Arc::new(Mutex::new(vec![Told::Nothing; plan.requests.len()])),
         events: plan.events.iter().cloned().collect(),
         checker: Checker::new(model),
@@ -146,15 +165,23 @@ impl World {
             effective: inside.ledger.iter().filter(|row| row.effective).count(),
             lost: inside.ledger.iter().filter(|row| row.lost).count(),
             lives,
+            stops: self.gates.stops(),
             ..Summary::default()
         };
         for row in self.checker.deletions() {
             summary.reopened += usize::try_from(row.round).unwrap_or_default();
             summary.uploads += usize::from(row.bulk);
+            summary.started += usize::from(row.review.started.is_some());
+            summary.approved += usize::from(row.review.approved.is_some());
+            summary.rejected += usize::from(row.state == DeletionState::Rejected);
+            summary.expired += usize::from(row.state == DeletionState::Expired);
+            summary.delayed += usize::from(!row.terms.delay.is_zero() && row.started_at.is_some());
             for (sum, one) in summary.outcomes.iter_mut().zip(row.counts.by_outcome) {
                 *sum += one;
             }
             for item in self.checker.items(&row) {
+                let error = item.ending.as_ref().and_then(|ending| ending.error.as_ref());
+                summary.held += usize::from(error.is_some_and(|error| error.code == Reason::Held));
                 summary.coalesced += usize::from(item.coalesced_with.is_some());
                 summary.inferred += usize::from(item.ending.is_some_and(|ending| ending.inferred));
             }
@@ -188,6 +215,7 @@ impl World {
                 quota_group: account.id.to_string(),
                 rates: operations.iter().map(|operation| (operation.name, rate)).collect(),
                 provider: Arc::new(client),
+                policy: account.policy.clone(),
             }
         });
         Dispatch::new(parts, configs.collect())
@@ -223,6 +251,11 @@ impl World {
                     Event::Die(down) => return Ok(End::Died(down)),
                     _ if !started.load(Ordering::Relaxed) => {}
                     Event::Ask(request) => self.ask(&dispatch, &tasks, request),
+                    Event::Decide(request, decide) => self.decide(&dispatch, &tasks, request, decide),
+                    Event::Hold(account, id) => self.hold(&dispatch, &tasks, account, id),
+                    Event::Lift(account, id) => self.lift(&dispatch, &tasks, account, id),
+                    Event::Stop(account) => self.stop(&dispatch, &tasks, account),
+                    Event::Restart(account) => self.restart(&dispatch, &tasks, account),
                     Event::Turn(request, verb) => self.turn(&dispatch, &tasks, request, verb),
                     Event::Settle(request) => self.settle(&dispatch, &tasks, request),
                 }
@@ -233,6 +266,7 @@ impl World {
                 self.checker.look()?;
                 if now > self.plan.calm {
                     self.resume_all(&dispatch, &tasks);
+                    self.lift_all(&dispatch, &tasks);
                 }
                 let at_rest = now > self.plan.calm && self.events.is_empty() && self.checker.is_at_rest();
                 match quiet_since {
@@ -294,20 +328,21 @@ impl World {
             (self.plan.requests[request].clone(), dispatch.clone(), Arc::clone(&self.told));
         told.lock().expect("nothing panics under the lock")[request] = Told::Unsure;
         let fingerprint = fingerprint(&ask);
+        let caller = Arc::new(self.caller(&ask.caller));
         tasks.spawn(async move {
             let reason = Some(reason_of(request));
             let answer = match ask.upload {
                 None => {
                     let once = ask.key.map(|key| OnceKey { key, fingerprint, keep: KEEP });
-                    let (requested_by, if_absent) = (ask.caller, ask.if_absent);
+                    let (if_absent, wish) = (ask.if_absent, ask.wish);
                     let (wanted, waits) = (ask.wanted, ask.waits);
-                    let request = Request { requested_by, reason, if_absent, wanted, waits, once };
+                    let request = Request { caller, reason, if_absent, wish, wanted, waits, once };
                     dispatch.submit(request).await.map(Some)
                 }
                 Some(whole) => {
                     let key = ask.key.clone().map(|key| (key, KEEP));
-                    let (requested_by, if_absent) = (ask.caller, ask.if_absent);
-                    let new = NewUpload { requested_by, reason, if_absent, key };
+                    let (if_absent, wish) = (ask.if_absent, ask.wish);
+                    let new = NewUpload { caller, reason, if_absent, wish, key };
                     let fingerprint = ask.key.map(|_| fingerprint);
                     upload(&dispatch, new, ask.wanted, whole, fingerprint).await
                 }
@@ -328,12 +363,90 @@ impl World {
             if matches!(verb, Verb::Resume | Verb::Retry) {
                 vendor.lock().stopped.remove(&id);
             }
-            if let Ok(Some(Turned::Done(row, _))) = dispatch.turn(&id, verb, "operator", None).await
-                && matches!(row.state, DeletionState::Paused | DeletionState::Canceled)
+            if let Ok(Some(Turned::Done(row, _))) = dispatch.turn(&id, ask(verb, OPERATOR)).await
+                && is_stopped(row.state)
             {
                 vendor.lock().stopped.entry(id).or_insert(clock.uptime());
             }
         });
+    }
+
+    fn caller(&self, name: &str) -> Caller {
+        let max_items_per_day = self.plan.caps.get(name).copied();
+        Caller { caps: Caps { max_items: None, max_items_per_day }, ..Caller::unlimited(name) }
+    }
+
+    /// Somebody who has seen a deletion, or thinks so, lets it go on, or does not.
+    fn decide(&self, dispatch: &Dispatch, tasks: &TaskTracker, request: usize, decide: Decide) {
+        let told = self.told.lock().expect("nothing panics under the lock")[request].clone();
+        let Told::Accepted(id, _) = told else { return };
+        let Some(row) = self.checker.deletions().into_iter().find(|row| row.id == id) else { return };
+        let Decide { verb, by, seen } = decide;
+        let digest = seen.map(|right| if right { row.digest } else { Digest([0xee; 32]) });
+        if seen != Some(false) {
+            self.gates.decides(&id, verb, &by, self.clock.now());
+        }
+        let daily_cap = self.plan.caps.get(&by).copied();
+        let asked = Ask { digest, daily_cap, ..ask(verb, &by) };
+        let (dispatch, vendor, clock) = (dispatch.clone(), Arc::clone(&self.vendor), Arc::clone(&self.clock));
+        tasks.spawn(async move {
+            if let Ok(Some(Turned::Done(row, _))) = dispatch.turn(&id, asked).await
+                && is_stopped(row.state)
+            {
+                vendor.lock().stopped.entry(id).or_insert(clock.uptime());
+            }
+        });
+    }
+
+    fn hold(&self, dispatch: &Dispatch, tasks: &TaskTracker, account: AccountId, id: HoldId) {
+        let (dispatch, gates, number) = (dispatch.clone(), Arc::clone(&self.gates), self.gates.next());
+        let (reason, held_by) = ("evidence".to_owned(), BOSS.to_owned());
+        let hold = Hold {
+            account: account.clone(),
+            id: id.clone(),
+            asset: None,
+            reason,
+            held_by,
+            held_at: self.clock.now(),
+        };
+        tasks.spawn(async move {
+            if dispatch.hold(hold).await.is_ok() {
+                gates.held(&account, id.as_str(), number);
+            }
+        });
+    }
+
+    fn lift(&self, dispatch: &Dispatch, tasks: &TaskTracker, account: AccountId, id: HoldId) {
+        self.gates.lifts(&account, id.as_str());
+        let dispatch = dispatch.clone();
+        tasks.spawn(async move { dispatch.lift(&account, &id, BOSS).await.ok() });
+    }
+
+    fn stop(&self, dispatch: &Dispatch, tasks: &TaskTracker, account: Option<AccountId>) {
+        let (dispatch, gates, number) = (dispatch.clone(), Arc::clone(&self.gates), self.gates.next());
+        let (by, at) = (BOSS.to_owned(), self.clock.now());
+        let stop = Stop { account: account.clone(), reason: None, by, at };
+        tasks.spawn(async move {
+            if dispatch.stop(stop).await.is_ok() {
+                gates.stopped(account.as_ref(), number);
+            }
+        });
+    }
+
+    fn restart(&self, dispatch: &Dispatch, tasks: &TaskTracker, account: Option<AccountId>) {
+        self.gates.restarts(account.as_ref());
+        let dispatch = dispatch.clone();
+        tasks.spawn(async move { dispatch.restart(account, BOSS, None).await.ok() });
+    }
+
+    /// When all is over, nothing is held or stopped for good: what waits must end.
+    fn lift_all(&self, dispatch: &Dispatch, tasks: &TaskTracker) {
+        for hold in self.checker.holds() {
+            self.lift(dispatch, tasks, hold.account, hold.id);
+        }
+        for stop in self.checker.stops() {
+            self.restart(dispatch, tasks, stop.account);
+        }
     }
 
     /// An operator who has seen why a deletion is paused lets it go on.
@@ -342,7 +455,7 @@ impl World {
             let (dispatch, vendor) = (dispatch.clone(), Arc::clone(&self.vendor));
             tasks.spawn(async move {
                 vendor.lock().stopped.remove(&row.id);
-                dispatch.turn(&row.id, Verb::Resume, "operator", None).await.ok();
+                dispatch.turn(&row.id, ask(Verb::Resume, OPERATOR)).await.ok();
             });
         }
     }
@@ -367,6 +480,15 @@ impl World {
             }
         }
     }
+}
+
+fn ask(verb: Verb, by: &str) -> Ask {
+    Ask { verb, by: by.to_owned(), reason: None, digest: None, daily_cap: None }
+}
+
+/// Whether nothing more of a deletion in this state begins.
+fn is_stopped(state: DeletionState) -> bool {
+    state == DeletionState::Paused || state.is_dead()
 }
 
 async fn upload(
@@ -394,7 +516,7 @@ async fn upload(
 
 fn fingerprint(ask: &crate::plan::Ask) -> Digest {
     let mut hasher = DefaultHasher::new();
-    format!("{:?} {:?} {:?}", ask.wanted, ask.if_absent, ask.upload).hash(&mut hasher);
+    format!("{:?} {:?} {:?} {:?}", ask.wanted, ask.wish, ask.if_absent, ask.upload).hash(&mut hasher);
     let mut digest = [0; 32];
     digest[..8].copy_from_slice(&hasher.finish().to_le_bytes());
     Digest(digest)

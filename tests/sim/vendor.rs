@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use vodrm::guard::policy::Policy;
 use vodrm::journal::memory::MemoryJournal;
 use vodrm::journal::{ItemRow, Journal};
 use vodrm::providers::{
@@ -30,6 +31,8 @@ use vodrm::types::outcome::{AttemptClass, ItemError, LaneReason, Outcome, Reason
 use vodrm::types::target::{AccountId, Kind, MediaId, Name, Target, What};
 
 use crate::clock::SimClock;
+use crate::gates::Gates;
+use crate::plan::Plan;
 use crate::trace::Trace;
 
 const fn operation(name: &'static str, effect: Effect, items_per_call: usize) -> Operation {
@@ -78,6 +81,8 @@ pub(crate) struct AccountPlan {
     pub(crate) images_go: bool,
     pub(crate) objects: BTreeMap<String, Object>,
     pub(crate) references: BTreeMap<String, String>,
+    /// What must happen before anything of it is sent.
+    pub(crate) policy: Policy,
     /// When a reference comes to mean another object.
     pub(crate) rebound: Vec<(Duration, String, String)>,
 }
@@ -112,6 +117,7 @@ pub(crate) struct Vendor {
     clock: Arc<SimClock>,
     model: Arc<MemoryJournal>,
     trace: Arc<Trace>,
+    gates: Arc<Gates>,
     /// No more trouble from here on.
     calm: Duration,
     inside: Mutex<Inside>,
@@ -190,9 +196,10 @@ impl Vendor {
         clock: Arc<SimClock>,
         model: Arc<MemoryJournal>,
         trace: Arc<Trace>,
-        accounts: &[AccountPlan],
-        calm: Duration,
+        gates: Arc<Gates>,
+        plan: &Plan,
     ) -> Self {
+        let (accounts, calm) = (&plan.accounts, plan.calm);
         let mut inside = Inside::default();
         for account in accounts {
             for (at, reference, object) in &account.rebound {
@@ -203,7 +210,7 @@ impl Vendor {
             }
             inside.accounts.insert(account.id.clone(), account.clone());
         }
-        Self { seed, clock, model, trace, calm, inside: Mutex::new(inside) }
+        Self { seed, clock, model, trace, gates, calm, inside: Mutex::new(inside) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -267,7 +274,8 @@ impl Vendor {
 
     async fn call(&self, account: &AccountId, call: &Call) -> CallReport {
         let (number, fate, answer_at, rows) = self.arrive(account, call);
-        let keys = call.entries.iter().map(|entry| (account.clone(), call.operation.name, key_of(entry)));
+        let of_items = call.entries.iter().filter(|entry| is_of_an_item(entry));
+        let keys = of_items.map(|entry| (account.clone(), call.operation.name, key_of(entry)));
         let under_way = UnderWay(self, keys.collect());
         self.clock.sleep_until(answer_at).await;
         drop(under_way);
@@ -276,7 +284,8 @@ impl Vendor {
 
     fn arrive(&self, account: &AccountId, call: &Call) -> (u64, Fate, Duration, Vec<usize>) {
         let now = self.clock.uptime();
-        let mut wrong = self.not_journaled(account, call);
+        let mut wrong = self.not_journaled(call);
+        wrong.extend(self.not_let_through(account, call));
         let mut inside = self.catch_up();
         inside.calls += 1;
         inside.last += 1;
@@ -305,7 +314,7 @@ impl Vendor {
         let mut rows = Vec::new();
         for entry in &call.entries {
             let key = (account.clone(), call.operation.name, key_of(entry));
-            if entry.target.name.as_str() != PROBE && !inside.in_flight.insert(key) {
+            if is_of_an_item(entry) && !inside.in_flight.insert(key) {
                 wrong.push(format!(
                     "I6: two calls of {} under way for {}",
                     call.operation.name,
@@ -368,18 +377,12 @@ impl Vendor {
     }
 
     /// I1, I2: every entry must be journaled as being sent, and be wanted still.
-    fn not_journaled(&self, account: &AccountId, call: &Call) -> Vec<String> {
+    fn not_journaled(&self, call: &Call) -> Vec<String> {
         let now = self.clock.uptime();
         let mut wrong = Vec::new();
-        for entry in call.entries.iter().filter(|entry| entry.target.name.as_str() != PROBE) {
+        for entry in call.entries.iter().filter(|entry| is_of_an_item(entry)) {
             let name = entry.target.name.as_str();
-            let rows = self.model.items_of(account, name, None, usize::MAX).now_or_never();
-            let rows = rows.expect("the model never waits").expect("the model is open");
-            let sending: Vec<ItemRow> = rows
-                .into_iter()
-                .filter(|row| row.state == ItemState::Sending)
-                .filter(|row| row.wanted.as_ref().is_some_and(|wanted| wanted.target == entry.target))
-                .collect();
+            let sending = self.sending(entry);
             if sending.is_empty() {
                 wrong.push(format!("I2: {name} is sent and no item of it is journaled as being sent"));
             }
@@ -397,6 +400,44 @@ impl Vendor {
             }
         }
         wrong
+    }
+
+    /// I1: nothing goes out before it is let on, under a hold, or while it is stopped.
+    fn not_let_through(&self, account: &AccountId, call: &Call) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if self.gates.is_stopped(account) {
+            wrong.push(format!("I1: {} of {account} is sent though it is stopped", call.operation.name));
+        }
+        for entry in call.entries.iter().filter(|entry| is_of_an_item(entry)) {
+            let name = entry.target.name.as_str();
+            let names = [Some(name), entry.media_id().map(MediaId::as_str)];
+            let names: Vec<&str> = names.into_iter().flatten().collect();
+            if call.operation.effect == Effect::Delete
+                && let Some(hold) = self.gates.held_by(account, &names)
+            {
+                wrong.push(format!("I1: {name} is sent under the hold {hold}"));
+            }
+            for row in self.sending(entry) {
+                let deletion = self.model.deletion(&row.deletion).now_or_never();
+                let deletion = deletion.expect("the model never waits").expect("the model is open");
+                let Some(deletion) = deletion else { continue };
+                let opens_at = self.gates.opens_at(&deletion);
+                if opens_at.is_none_or(|at| at > self.clock.now()) {
+                    let needs = self.gates.needs_of(&deletion);
+                    wrong.push(format!("I1: {name} is sent of {}, which needs {needs:?}", deletion.seq));
+                }
+            }
+        }
+        wrong
+    }
+
+    /// Items of this target that are journaled as being sent.
+    fn sending(&self, entry: &Entry) -> Vec<ItemRow> {
+        let (account, name) = (&entry.target.account, entry.target.name.as_str());
+        let rows = self.model.items_of(account, name, None, usize::MAX).now_or_never();
+        let rows = rows.expect("the model never waits").expect("the model is open");
+        let is_of_it = |row: &ItemRow| row.wanted.as_ref().is_some_and(|w| w.target == entry.target);
+        rows.into_iter().filter(|row| row.state == ItemState::Sending && is_of_it(row)).collect()
     }
 
     fn answer(
@@ -455,6 +496,11 @@ impl Vendor {
             verdicts,
         }
     }
+}
+
+/// Whether an item wants it: else it is a probe, or asks which asset a hold is about.
+fn is_of_an_item(entry: &Entry) -> bool {
+    entry.target.name.as_str() != PROBE && !entry.parts.is_empty()
 }
 
 /// What must not be under way twice: a target, not only its asset.

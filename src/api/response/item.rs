@@ -273,14 +273,17 @@ pub struct ItemBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<GoesWithWord>)]
     pub effects: Vec<GoesWith>,
-    /// Of a plan with `check`: what stands at the vendor, or null if nothing does.
+    /// Of a plan with `check`: what stands at the vendor, without URLs and snapshots, or null if nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<Option<MediaBody>>,
     /// Of a plan with `check`: why that could not be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub not_found_out: Option<String>,
-    /// Whether its playback is blocked.
+    /// With `quarantine`: whether its playback is blocked. When the deletion is canceled or rejected, or its
+    /// approval expires, our block is lifted. When it runs nothing is lifted: of an item that ends refused,
+    /// busy, failed or unknown the block stays. Where two deletions block one asset, the second finds it
+    /// blocked before, and the end of the first opens it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = QuarantineWord, nullable = false)]
     pub quarantine: Option<Quarantine>,

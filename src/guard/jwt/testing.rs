@@ -28,13 +28,19 @@ impl Signer {
                 assert_eq!(pair.public_key().as_ref().len(), 32);
                 EncodingKey::from_ed_der(pair.to_pkcs8v1().unwrap().as_ref())
             }
-            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => EncodingKey::from_secret(b"canary"),
-            _ => {
+            Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512 | Algorithm::PS256 => {
                 let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
                 let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
                 // PKCS #1 stands in PKCS #8 behind a head that is the same for every key of this size.
                 EncodingKey::from_rsa_der(&der.as_ref()[26..])
             }
+            // What must never be taken: a secret that the issuer and we would share.
+            Algorithm::HS256
+            | Algorithm::HS384
+            | Algorithm::HS512
+            | Algorithm::PS384
+            | Algorithm::PS512
+            | _ => EncodingKey::from_secret(b"canary"),
         };
         Self { id: id.to_owned(), algorithm, key }
     }

@@ -282,6 +282,35 @@ pub(in crate::journal) async fn records_are_filtered_and_paged(bench: &Bench) {
     assert_eq!(seqs(AuditFilter { visible: Some(vec![]), ..any() }, 9).await, Vec::<i64>::new());
 }
 
+pub(in crate::journal) async fn a_time_is_found_in_a_long_chain(bench: &Bench) {
+    for n in 0..12 {
+        bench.clock.advance(if n % 3 == 0 { DAYS } else { SECOND });
+        let (id, appended) = begun(bench, vec![sent("v1")]).await;
+        // Recorded late: what it says is older than what stands before it.
+        let call = bench.call(AttemptClass::Ambiguous);
+        bench.clock.advance(SECOND * 5);
+        by(bench, &id, Verb::Cancel, "boss").await;
+        let again = Next::Again { step: delete(), due_at: bench.now(), counts: false };
+        bench.journal.record(call, vec![change(&appended.claimed[0], again)]).await.unwrap();
+        cancel_steps(bench, appended.seq, 9).await;
+    }
+    let records = bench.journal.audited(AuditFilter::default(), 999).await.unwrap();
+    assert_eq!(records.len(), 36);
+    for one in &records {
+        for (since, until) in
+            [(Some(one.at), None), (None, Some(one.at)), (Some(one.at), Some(one.at + SECOND * 9))]
+        {
+            let is = |record: &&Record| {
+                since.is_none_or(|at| record.at >= at) && until.is_none_or(|at| record.at < at)
+            };
+            let expected: Vec<_> = records.iter().filter(is).map(|record| record.seq).collect();
+            let filter = AuditFilter { since, until, ..AuditFilter::default() };
+            let found = bench.journal.audited(filter, 999).await.unwrap();
+            assert_eq!(found.iter().map(|record| record.seq).collect::<Vec<_>>(), expected);
+        }
+    }
+}
+
 pub(in crate::journal) async fn records_outlive_their_deletion_and_a_restart(bench: &Bench) {
     let (id, appended) = begun(bench, vec![sent("v1")]).await;
     bench.end(&appended.claimed, &Ending::deleted()).await;

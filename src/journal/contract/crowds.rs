@@ -11,10 +11,7 @@ use futures_util::future::join_all;
 use super::*;
 
 fn made(result: Result<Accepted, Error>) -> Appended {
-    match result.unwrap() {
-        Accepted::New(appended) => appended,
-        other => panic!("{other:?}"),
-    }
+    accepted(result.unwrap())
 }
 
 pub(in crate::journal) async fn concurrent_appends_share_commits(bench: &Bench) {

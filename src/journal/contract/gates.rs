@@ -3,6 +3,8 @@
 //! Its own file because nothing of these deletions has run. Chores before the run
 //! are tested in `ahead`, races in `races`.
 
+use DeletionState::{AwaitingApproval, Expired, Finished, Planned, Running, Scheduled};
+
 use super::verbs::*;
 use super::*;
 
@@ -47,8 +49,8 @@ async fn nothing_is_due(bench: &Bench) {
     assert_eq!(bench.journal.open_lanes().await, Ok(vec![]), "what does not run fills no lane");
 }
 
-fn decision(bench: &Bench, by: &str) -> Option<Decision> {
-    Some(Decision { by: by.to_owned(), at: floor(bench.now()), reason: Some("seen".to_owned()) })
+fn decision(bench: &Bench, by: &str) -> Decision {
+    Decision { by: by.to_owned(), at: floor(bench.now()), reason: Some("seen".to_owned()) }
 }
 
 fn floor(at: Timestamp) -> Timestamp {
@@ -56,7 +58,6 @@ fn floor(at: Timestamp) -> Timestamp {
 }
 
 pub(in crate::journal) async fn every_gate_is_passed_in_order_and_nothing_is_sent_before(bench: &Bench) {
-    use DeletionState::{AwaitingApproval, Finished, Planned, Running, Scheduled};
     let (id, appended) = ahead(bench, gated(), vec![waiting("v1"), waiting("v2"), follows("v1", 0)]).await;
     assert_eq!((appended.claimed.len(), appended.finished), (0, false));
     let planned = row(bench, &id).await;
@@ -68,14 +69,14 @@ pub(in crate::journal) async fn every_gate_is_passed_in_order_and_nothing_is_sen
 
     let (started, _) = done(by(bench, &id, Verb::Start, "ops").await);
     assert_eq!((started.state, started.deadline), (AwaitingApproval, Some(floor(bench.now()) + HOUR * 2)));
-    assert_eq!(started.review.started, decision(bench, "ops"));
+    assert_eq!(started.review.started, Some(decision(bench, "ops")));
     assert!(matches!(by(bench, &id, Verb::Start, "ops").await, Turned::Same(_)));
     nothing_is_due(bench).await;
     bench.clock.advance(SECOND);
 
     let (approved, _) = done(by(bench, &id, Verb::Approve, "boss").await);
     assert_eq!((approved.state, approved.deadline), (Scheduled, Some(floor(bench.now()) + HOUR * 3)));
-    assert_eq!((approved.review.approved, approved.review.rejected), (decision(bench, "boss"), None));
+    assert_eq!((approved.review.approved, approved.review.rejected), (Some(decision(bench, "boss")), None));
     assert!(matches!(by(bench, &id, Verb::Approve, "boss").await, Turned::Same(_)));
     assert!(matches!(by(bench, &id, Verb::Reject, "boss").await, Turned::Wrong(_)));
     nothing_is_due(bench).await;
@@ -131,6 +132,20 @@ pub(in crate::journal) async fn what_has_ended_at_once_waits_for_nobody(bench: &
     let now = row(bench, &id).await;
     assert_eq!((now.state, now.deadline, now.chore), (DeletionState::Finished, None, None));
     assert_eq!(bench.journal.lapsed(9).await, Ok(Lapsed { ids: vec![], next: None }));
+}
+
+pub(in crate::journal) async fn what_nobody_let_go_on_is_not_opened_again(bench: &Bench) {
+    let plan = Terms { plan: Some(HOUR), ..Terms::default() };
+    for terms in [gated(), approval(), plan] {
+        let failed = item("v1", Start::Ended(ending(Outcome::Failed)));
+        let (id, appended) = ahead(bench, terms, vec![failed]).await;
+        let item = bench.item(appended.seq, 0).await;
+        for next in [None, Some(1)] {
+            let told = retry(bench, &id, vec![reopen(bench, &item)], next).await;
+            assert!(matches!(told, Turned::Same(row) if row.state == Finished));
+        }
+        nothing_is_due(bench).await;
+    }
 }
 
 pub(in crate::journal) async fn nothing_starts_as_sending_before_it_may(bench: &Bench) {
@@ -299,7 +314,6 @@ pub(in crate::journal) async fn deletions_ahead_are_listed_by_their_state(bench:
     for terms in [gated(), approval(), delayed()] {
         ahead(bench, terms, vec![waiting("v1")]).await;
     }
-    use DeletionState::{AwaitingApproval, Expired, Planned, Running, Scheduled};
     for (state, found) in [(Planned, 1), (AwaitingApproval, 1), (Scheduled, 1), (Running, 0), (Expired, 0)] {
         let filter = DeletionFilter { state: Some(state), ..DeletionFilter::default() };
         let rows = bench.journal.deletions(filter, 9).await.unwrap();

@@ -144,6 +144,7 @@ macro_rules! contract_tests {
             gates::every_gate_is_passed_in_order_and_nothing_is_sent_before,
             gates::an_upload_passes_the_same_gates,
             gates::what_has_ended_at_once_waits_for_nobody,
+            gates::what_nobody_let_go_on_is_not_opened_again,
             gates::nothing_starts_as_sending_before_it_may,
             gates::who_asked_does_not_approve,
             gates::a_decision_is_about_what_was_seen,
@@ -171,6 +172,7 @@ macro_rules! contract_tests {
             auditing::what_is_given_up_or_decided_is_recorded,
             auditing::holds_stops_and_what_was_refused_are_recorded,
             auditing::records_are_filtered_and_paged,
+            auditing::a_time_is_found_in_a_long_chain,
             auditing::records_outlive_their_deletion_and_a_restart,
             auditing::a_refused_write_leaves_no_record,
             races::of_equal_verbs_one_wins,
@@ -232,10 +234,7 @@ impl Bench {
 
     /// Appends what has no key yet.
     pub(super) async fn accept(&self, deletion: NewDeletion) -> Appended {
-        match self.journal.append(deletion).await.unwrap() {
-            Accepted::New(appended) => appended,
-            other => panic!("{other:?}"),
-        }
+        accepted(self.journal.append(deletion).await.unwrap())
     }
 
     pub(super) async fn append(&self, items: Vec<NewItem>) -> Appended {
@@ -290,6 +289,12 @@ impl Bench {
     pub(super) async fn newest(&self, back: usize) -> DeletionRow {
         self.journal.deletions(DeletionFilter::default(), back + 1).await.unwrap().swap_remove(back)
     }
+}
+
+/// A deletion that was made.
+pub(super) fn accepted(told: Accepted) -> Appended {
+    let Accepted::New(appended) = told else { panic!("{told:?}") };
+    appended
 }
 
 pub(super) fn account() -> AccountId {

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use super::gates::by;
 use super::verbs::*;
 use super::*;
+use crate::journal::audit::Action;
 
 pub(in crate::journal) async fn of_equal_verbs_one_wins(bench: &Bench) {
     let (id, appended) = begun(bench, vec![waiting("v1"), waiting("v2")]).await;
@@ -119,7 +120,7 @@ fn done_or_finished(turned: &Turned) {
 /// Deletions that several callers fight over at once.
 const TOGETHER: usize = 25;
 
-/// How many; 10,000 by `VODRM_RACES=10000 cargo nextest run -E 'test(approval_races)'`.
+/// How many; 10,000 by `VODRM_RACES=10000 cargo test --lib approval_races`.
 #[expect(clippy::disallowed_methods, reason = "the amount of a run is given from outside")]
 fn races() -> usize {
     std::env::var("VODRM_RACES").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
@@ -214,12 +215,11 @@ pub(in crate::journal) async fn approval_races_have_one_winner_each(bench: &Benc
                 };
                 records.iter().filter(is).count()
             };
-            use audit::Action::{Approved, Expired, Rejected, Sent};
-            assert_eq!(of(Approved), usize::from(row.review.approved.is_some()));
-            assert_eq!(of(Rejected), usize::from(row.review.rejected.is_some()));
-            assert_eq!(of(Expired), usize::from(row.state == DeletionState::Expired));
+            assert_eq!(of(Action::Approved), usize::from(row.review.approved.is_some()));
+            assert_eq!(of(Action::Rejected), usize::from(row.review.rejected.is_some()));
+            assert_eq!(of(Action::Expired), usize::from(row.state == DeletionState::Expired));
             let was_sent = bench.items(appended.seq).await.iter().any(|item| item.attempts > 0);
-            assert_eq!(of(Sent) > 0, was_sent);
+            assert_eq!(of(Action::Sent) > 0, was_sent);
             assert!(row.review.approved.is_some() || !was_sent, "nothing unapproved is sent");
         }
     }

@@ -51,10 +51,8 @@ pub(super) async fn cancel_steps(bench: &Bench, seq: DeletionSeq, max: usize) ->
 }
 
 pub(super) fn done(turned: Turned) -> (DeletionRow, Recorded) {
-    match turned {
-        Turned::Done(row, recorded) => (row, recorded),
-        other => panic!("{other:?}"),
-    }
+    let Turned::Done(row, recorded) = turned else { panic!("{turned:?}") };
+    (row, recorded)
 }
 
 pub(super) async fn begun(bench: &Bench, items: Vec<NewItem>) -> (DeletionId, Appended) {

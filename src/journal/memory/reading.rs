@@ -92,7 +92,8 @@ impl State {
             same_as: item.same_as,
             coalesced_with: served_by,
             if_absent: deletion.if_absent,
-            note: item.note.clone(),
+            // A duplicate is looked at, and blocked, with its leader.
+            note: self.item(ItemKey { index: item.same_as.unwrap_or(key.index), ..key })?.note.clone(),
         })
     }
 
@@ -123,7 +124,7 @@ impl State {
         let calls = self.source(key).map(|source| source.attempts.clone()).unwrap_or_default();
         let attempts = (1..).zip(calls).map(|(number, call)| AttemptRow { number, call }).collect();
         let rounds = self.item(key).map(|item| item.rounds.clone()).unwrap_or_default();
-        Some(Receipt { item, attempts, rounds, audit: Vec::new() })
+        Some(Receipt { item, attempts, rounds, audit: self.told_of(key) })
     }
 
     pub(super) fn items_of(

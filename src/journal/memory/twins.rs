@@ -4,26 +4,30 @@
 //! every row must be the same. Its own file because it tests neither alone: where
 //! they differ, one of them, or the contract, is wrong.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use super::MemoryJournal;
+use crate::journal::audit::{self, Action, AuditFilter, Entry, NOTHING, Ranges, Record};
 use crate::journal::contract::{LEASE, account, delete, deletion, item, lane, step};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{
-    Accepted, Asked, Begun, CallRecord, Change, ChoreKind, ChoreWord, Claimed, DeletionFilter, Error, Found,
-    ItemFilter, ItemRow, Journal, NewDeletion, NewItem, NewUpload, Next, Note, Noted, Once, Quarantine,
-    Receipt, Recorded, Reopen, Rescue, Retry, Seal, Sealed, Settled, Settlement, Start, Turned,
+    Accepted, Asked, Begun, CallRecord, Change, ChoreKind, ChoreWord, Claimed, DeletionFilter, DeletionRow,
+    Error, Found, ItemFilter, ItemRow, Journal, NewDeletion, NewItem, NewUpload, Next, Note, Noted, Once,
+    Quarantine, Receipt, Recorded, Reopen, Rescue, Retry, Seal, Sealed, Settled, Settlement, Start, Turned,
 };
 use crate::types::clock::{Clock, ManualClock};
 use crate::types::deletion::{
     DeletionId, DeletionSeq, Digest, Doubt, DoubtKind, IfAbsent, Part, PartName, Phase, Progress,
 };
 use crate::types::hold::{Hold, HoldId, Stop};
-use crate::types::lifecycle::{Passed, Pause, PauseCode, Terms, Verb};
+use crate::types::lifecycle::{DeletionState, Passed, Pause, PauseCode, Terms, Verb};
 use crate::types::metrics::Metrics;
 use crate::types::outcome::{AttemptClass, Ending, ItemError, Outcome, Reason};
 
@@ -33,8 +37,6 @@ const OPERATIONS: [&str; 2] = ["DeleteVideo", "GetPlayInfo"];
 const CALLERS: [&str; 3] = ["ops", "night-job", "web"];
 /// Callers, and one who never asks for a deletion.
 const DECIDERS: [&str; 4] = ["ops", "night-job", "web", "boss"];
-/// Of a deletion at once, and of an upload.
-const DIGESTS: [Digest; 2] = [Digest([7; 32]), Digest([3; 32])];
 const HELD: [&str; 3] = ["v1", "v2", "v*"];
 
 /// Kind of start, name, operation, group, what it hangs on.
@@ -67,7 +69,8 @@ impl Gates {
 /// A verb, with who asks and what they have seen.
 #[derive(Debug, Clone)]
 struct Wish {
-    verb: Verb,
+    /// `None` is what leads on from where the deletion stands.
+    verb: Option<Verb>,
     by: usize,
     /// Nothing, the digest, or another.
     seen: u8,
@@ -101,9 +104,9 @@ enum Op {
 }
 
 fn gates() -> impl Strategy<Value = Gates> {
-    let some = |often| proptest::bool::weighted(often);
+    let some = proptest::bool::weighted;
     let cap = proptest::option::weighted(0.2, 0..14_u64);
-    (some(0.25), some(0.25), some(0.25), some(0.5), some(0.4), cap).prop_map(
+    (some(0.25), some(0.35), some(0.35), some(0.3), some(0.6), cap).prop_map(
         |(plan, approval, delay, check, quarantine, cap)| Gates {
             plan,
             approval,
@@ -116,21 +119,11 @@ fn gates() -> impl Strategy<Value = Gates> {
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
-    let verb = proptest::sample::select(vec![
-        Verb::Pause,
-        Verb::Resume,
-        Verb::Cancel,
-        Verb::Retry,
-        Verb::Start,
-        Verb::Start,
-        Verb::Approve,
-        Verb::Approve,
-        Verb::Reject,
-        Verb::Lapse,
-    ]);
+    let verb = prop_oneof![2 => proptest::sample::select(Verb::ALL.to_vec()).prop_map(Some), 3 => Just(None)];
+    let by = prop_oneof![2 => Just(DECIDERS.len() - 1), 1 => 0..DECIDERS.len()];
     let seen = prop_oneof![4 => Just(0_u8), 4 => Just(1), 1 => Just(2)];
-    let cap = proptest::option::weighted(0.3, 0..14_u64);
-    (verb, 0..DECIDERS.len(), seen, cap, any::<bool>()).prop_map(|(verb, by, seen, cap, steps)| Wish {
+    let cap = proptest::option::weighted(0.3, 0..6_u64);
+    (verb, by, seen, cap, any::<bool>()).prop_map(|(verb, by, seen, cap, steps)| Wish {
         verb,
         by,
         seen,
@@ -160,10 +153,14 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Op::PauseAll),
         3 => (1..20_u64).prop_map(Op::Advance),
     ];
-    proptest::collection::vec(op, 5..50)
+    proptest::collection::vec(op, 10..70)
 }
 
-struct Pair {
+/// What the runs came to: those in which nothing happens prove nothing.
+type Seen = RefCell<BTreeMap<String, usize>>;
+
+struct Pair<'a> {
+    seen: &'a Seen,
     model: MemoryJournal,
     sqlite: SqliteJournal,
     clock: Arc<ManualClock>,
@@ -238,7 +235,11 @@ fn turned(turned: Option<Turned>) -> Option<Turned> {
     })
 }
 
-impl Pair {
+impl Pair<'_> {
+    fn saw(&self, what: impl Into<String>) {
+        *self.seen.borrow_mut().entry(what.into()).or_default() += 1;
+    }
+
     fn name(&self, name: u8) -> String {
         if self.shared { format!("v{name}") } else { format!("d{}-v{name}", self.made.len()) }
     }
@@ -280,9 +281,14 @@ impl Pair {
                     ..deletion(items)
                 };
                 let accepted = both!(self, append(new.clone()), |accepted| accepted);
-                if let Ok(Accepted::New(appended)) = accepted {
-                    self.made.push((new.id, appended.seq));
-                    self.handed_out.extend(appended.claimed);
+                match accepted {
+                    Ok(Accepted::New(appended)) => {
+                        self.made.push((new.id, appended.seq));
+                        self.handed_out.extend(appended.claimed);
+                    }
+                    Ok(Accepted::CapReached(_)) => self.saw("append over a cap"),
+                    Ok(Accepted::Known(_) | Accepted::KeyReused | Accepted::KeyBusy) => {}
+                    Err(_) => self.saw("sent too early"),
                 }
             }
             Op::Upload(caller, starts, whole, gates) => {
@@ -299,7 +305,7 @@ impl Pair {
                 both!(self, stage(seq, 0, items.clone()), |done| done).unwrap();
                 let total = u32::try_from(items.len()).unwrap();
                 let (terms, daily_cap) = (gates.terms(), gates.cap);
-                let seal = Seal { total, digest: DIGESTS[1], fingerprint: None, terms, daily_cap };
+                let seal = Seal { total, digest: Digest([3; 32]), fingerprint: None, terms, daily_cap };
                 let is_sealed = *whole && {
                     let sealed = both!(self, seal(seq, seal.clone()), |sealed| sealed).unwrap();
                     matches!(sealed, Sealed::Done(_))
@@ -338,9 +344,11 @@ impl Pair {
             Op::Lapse(limit) => {
                 let lapsed = both!(self, lapsed(*limit), |lapsed| lapsed).unwrap();
                 for id in lapsed.ids {
-                    let asked =
-                        Asked { reason: None, ..self.asked(Verb::Lapse, crate::journal::audit::SERVICE) };
-                    both!(self, turn(&id, asked.clone()), turned).unwrap();
+                    let asked = Asked { reason: None, ..self.asked(Verb::Lapse, audit::SERVICE) };
+                    let done = both!(self, turn(&id, asked.clone()), turned).unwrap();
+                    if let Some(Turned::Done(row, _)) = done {
+                        self.saw(format!("lapse to {}", row.state));
+                    }
                 }
             }
             Op::Hold(id, by) => {
@@ -463,13 +471,25 @@ impl Pair {
             notes: (from..until).map(note).collect(),
             next: (until < total).then_some(until),
         };
-        both!(self, note(chore.seq, noted.clone()), |done| done).unwrap();
+        let done = both!(self, note(chore.seq, noted.clone()), |done| done).unwrap();
+        self.saw(format!("note of {word:?}: {done}"));
         Ok(())
     }
 
     async fn turn(&mut self, n: usize, wish: &Wish) -> Result<(), TestCaseError> {
-        let verb = wish.verb;
         let Some((id, seq)) = self.made.get(n % self.made.len().max(1)).cloned() else { return Ok(()) };
+        let Some(row) = both!(self, deletion(&id), |row| row).unwrap() else { return Ok(()) };
+        let verb = wish.verb.unwrap_or(match row.state {
+            DeletionState::Planned => Verb::Start,
+            DeletionState::AwaitingApproval => Verb::Approve,
+            DeletionState::Paused => Verb::Resume,
+            DeletionState::Running | DeletionState::Scheduled => Verb::Pause,
+            DeletionState::Receiving
+            | DeletionState::Finished
+            | DeletionState::Canceled
+            | DeletionState::Rejected
+            | DeletionState::Expired => Verb::Retry,
+        });
         if verb == Verb::Retry {
             let items = both!(self, retriable(seq, 0, 100), rows).unwrap();
             let due_at = self.clock.now();
@@ -484,14 +504,21 @@ impl Pair {
             both!(self, retry(&id, retry.clone()), turned).unwrap();
             return Ok(());
         }
-        let row = both!(self, deletion(&id), |row| row).unwrap();
         let digest = match wish.seen {
             0 => None,
-            1 => row.map(|row| row.digest),
+            1 => Some(row.digest),
             _ => Some(Digest([1; 32])),
         };
         let asked = Asked { digest, daily_cap: wish.cap, ..self.asked(verb, DECIDERS[wish.by]) };
-        both!(self, turn(&id, asked.clone()), turned).unwrap();
+        match both!(self, turn(&id, asked.clone()), turned).unwrap() {
+            Some(Turned::Done(row, _)) => self.saw(format!("{} to {}", verb.as_str(), row.state)),
+            Some(Turned::Same(_)) => self.saw("same"),
+            Some(Turned::Wrong(row)) => self.saw(format!("wrong in {}", row.state)),
+            Some(Turned::OtherDigest(_)) => self.saw("other digest"),
+            Some(Turned::Own(_)) => self.saw("own"),
+            Some(Turned::CapReached(_)) => self.saw("start over a cap"),
+            None => {}
+        }
         if wish.steps {
             while both!(self, cancel_step(seq, 1_000), |(done, more)| (in_order(done), more)).unwrap().1 {}
         }
@@ -505,14 +532,39 @@ impl Pair {
         both!(self, lapsed(1_000), |lapsed| lapsed).unwrap();
         both!(self, holds(), |holds| holds).unwrap();
         both!(self, stops(), |stops| stops).unwrap();
+        // What was gathered goes into the chain; nothing is so old that it is removed.
+        self.clock.advance(Duration::from_mins(1));
+        let long_ago = self.clock.now() - jiff::SignedDuration::from_hours(999);
+        while self.model.clean(long_ago, 1_000).await.unwrap() {}
+        while self.sqlite.clean(long_ago, 1_000).await.unwrap() {}
+        let of_model = Told::of(self.model.audited(AuditFilter::default(), 10_000).await.unwrap())?;
+        let of_sqlite = Told::of(self.sqlite.audited(AuditFilter::default(), 10_000).await.unwrap())?;
+        prop_assert_eq!(of_model.decisions(), of_sqlite.decisions(), "decisions: the model first");
+        prop_assert_eq!(of_model.calls(), of_sqlite.calls(), "calls: the model first");
+        for filter in filters(&deletions) {
+            let of_model = Told::of_some(self.model.audited(filter.clone(), 10_000).await.unwrap());
+            let of_sqlite = Told::of_some(self.sqlite.audited(filter.clone(), 10_000).await.unwrap());
+            prop_assert_eq!(of_model.decisions(), of_sqlite.decisions(), "{:?}", filter);
+            // A record that several calls share is as old as the first of them.
+            if filter.since.is_none() && filter.until.is_none() {
+                prop_assert_eq!(of_model.calls(), of_sqlite.calls(), "{:?}", filter);
+            }
+        }
         for deletion in deletions {
             both!(self, shares(deletion.seq), |shares| shares).unwrap();
             both!(self, outcomes(deletion.seq, 0, 1_000), places).unwrap();
             let items = both!(self, items(deletion.seq, ItemFilter::default(), 1_000), rows).unwrap();
             for item in items {
-                both!(self, item(item.key), |receipt| receipt
-                    .map(|receipt| Receipt { item: row(receipt.item), ..receipt }))
+                both!(self, item(item.key), |receipt| receipt.map(|receipt| Receipt {
+                    item: row(receipt.item),
+                    audit: Vec::new(),
+                    ..receipt
+                }))
                 .unwrap();
+                let told = |receipt: Option<Receipt>, of: &Told| of.named(&receipt.unwrap().audit);
+                let of_model = told(self.model.item(item.key).await.unwrap(), &of_model);
+                let of_sqlite = told(self.sqlite.item(item.key).await.unwrap(), &of_sqlite);
+                prop_assert_eq!(of_model, of_sqlite, "the records of {:?}", item.key);
                 let name = item
                     .wanted
                     .as_ref()
@@ -525,14 +577,88 @@ impl Pair {
     }
 }
 
-async fn play(shared: bool, ops: Vec<Op>) -> Result<(), TestCaseError> {
+/// What the audit tells.
+struct Told(BTreeMap<i64, Record>);
+
+/// Items that records of calls cover, by deletion and action.
+type Covered = BTreeMap<(Option<DeletionId>, Action), BTreeSet<u32>>;
+
+impl Told {
+    /// All records, newest first: a chain.
+    fn of(records: Vec<Record>) -> Result<Self, TestCaseError> {
+        let told = Self::of_some(records);
+        let (mut previous, mut last) = (NOTHING, 0);
+        for (seq, record) in &told.0 {
+            prop_assert_eq!((*seq, record.previous), (last + 1, previous));
+            prop_assert_eq!(record.hash, audit::hash(&previous, *seq, record.at, &record.entry));
+            (previous, last) = (record.hash, *seq);
+        }
+        Ok(told)
+    }
+
+    fn of_some(records: Vec<Record>) -> Self {
+        Self(records.into_iter().map(|record| (record.seq, record)).collect())
+    }
+
+    /// How many calls share a record is the store's business.
+    fn is_call(record: &Record) -> bool {
+        matches!(record.entry.action, Action::Sent | Action::Answered)
+    }
+
+    fn decisions(&self) -> Vec<(Timestamp, &Entry)> {
+        let decisions = self.0.values().filter(|record| !Self::is_call(record));
+        decisions.map(|record| (record.at, &record.entry)).collect()
+    }
+
+    fn calls(&self) -> Covered {
+        let mut covered = Covered::new();
+        for record in self.0.values().filter(|record| Self::is_call(record)) {
+            let entry = &record.entry;
+            let ranges = entry.items.as_ref().and_then(|span| Ranges::parse(&span.ranges)).unwrap();
+            let (first, last) = ranges.bounds().unwrap();
+            let items = (first..=last).filter(|index| ranges.contains(*index));
+            covered.entry((entry.deletion.clone(), entry.action)).or_default().extend(items);
+        }
+        covered
+    }
+
+    /// Of these places: the decisions, and which kinds of records of calls there are.
+    fn named(&self, seqs: &[i64]) -> (Vec<Entry>, BTreeSet<(Option<DeletionId>, Action)>) {
+        let (calls, decisions): (Vec<&Record>, Vec<&Record>) =
+            seqs.iter().map(|seq| &self.0[seq]).partition(|record| Self::is_call(record));
+        let of_call = |record: &Record| (record.entry.deletion.clone(), record.entry.action);
+        (
+            decisions.into_iter().map(|record| record.entry.clone()).collect(),
+            calls.into_iter().map(of_call).collect(),
+        )
+    }
+}
+
+/// Some of every kind.
+fn filters(deletions: &[DeletionRow]) -> Vec<AuditFilter> {
+    let any = AuditFilter::default;
+    let middle = deletions.get(deletions.len() / 2);
+    let at = middle.map(|row| row.created_at);
+    vec![
+        AuditFilter { actor: Some("boss".to_owned()), ..any() },
+        AuditFilter { actor: Some(audit::SERVICE.to_owned()), ..any() },
+        AuditFilter { action: Some(Action::Started), ..any() },
+        AuditFilter { account: Some(account()), actor: Some("ops".to_owned()), ..any() },
+        AuditFilter { deletion: middle.map(|row| row.id.clone()), ..any() },
+        AuditFilter { since: at, ..any() },
+        AuditFilter { until: at, visible: Some(vec![account()]), ..any() },
+        AuditFilter { visible: Some(Vec::new()), ..any() },
+    ]
+}
+
+async fn play(seen: &Seen, shared: bool, ops: Vec<Op>) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::at("2026-11-05T10:00:00.250Z".parse().unwrap());
     let of_both = || Arc::clone(&clock) as Arc<dyn Clock>;
     let sqlite = SqliteJournal::open(&folder.path().join("journal.db"), of_both(), Metrics::new()).unwrap();
     let model = MemoryJournal::new(of_both());
     let (made, handed_out) = (Vec::new(), Vec::new());
-    let mut pair = Pair { model, sqlite, clock, shared, made, handed_out };
+    let mut pair = Pair { seen, model, sqlite, clock, shared, made, handed_out };
     for (place, caller) in CALLERS.into_iter().enumerate() {
         // Whom the two have met, and in which order, is no question of what they refused.
         let new = NewDeletion {
@@ -554,9 +680,36 @@ fn compare_runs(shared: bool) {
     // The same runs every time.
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let one = |ops| runtime.block_on(play(shared, ops));
+    let seen = Seen::default();
+    let one = |ops| runtime.block_on(play(&seen, shared, ops));
     if let Err(difference) = runner.run(&ops(), one) {
         panic!("{difference}");
+    }
+    let seen = seen.into_inner();
+    for what in [
+        "start to awaiting_approval",
+        "start to scheduled",
+        "start to running",
+        "approve to scheduled",
+        "approve to running",
+        "reject to rejected",
+        "cancel to canceled",
+        "pause to paused",
+        "resume to scheduled",
+        "lapse to expired",
+        "lapse to running",
+        "wrong in expired",
+        "other digest",
+        "own",
+        "append over a cap",
+        "start over a cap",
+        "sent too early",
+        "note of Check: true",
+        "note of Quarantine: true",
+        "note of Lift: true",
+        "note of Lift: false",
+    ] {
+        assert!(seen.contains_key(what), "never {what}: {seen:#?}");
     }
 }
 

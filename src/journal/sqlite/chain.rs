@@ -14,6 +14,11 @@ use crate::journal::{DeletionRow, Error, ItemRow};
 use crate::types::deletion::{DeletionId, Digest};
 use crate::types::target::AccountId;
 
+/// A clock may have been turned back by so much; then a later record is no older than it says.
+const TURNED_MS: i64 = 24 * 60 * 60 * 1_000;
+/// A call may be recorded so much later than it went out: after a crash, with the next start.
+const LATE_MS: i64 = 30 * TURNED_MS;
+
 // The last number ever given: what is missing at the end leaves a gap that shows.
 const GIVEN: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'";
 const LAST: &str = "SELECT hash FROM audit a ORDER BY seq DESC LIMIT 1";
@@ -21,7 +26,7 @@ const ADD: &str = "INSERT INTO audit (seq, at, actor, action, account, deletion,
     items, digest, reason, request_id, hash) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
-/// The columns of [`record`], before what stands behind `FROM`.
+/// A question about records: its columns, before what stands behind `FROM`.
 macro_rules! record {
     ($($rest:tt)*) => {
         concat!(
@@ -38,7 +43,7 @@ macro_rules! records {
     ($source:literal) => {
         record!(
             $source,
-            "a.seq < :before AND (:actor IS NULL OR a.actor = :actor) AND (:action IS NULL OR a.action = :action) ",
+            "a.seq < :before AND a.seq > :after AND (:actor IS NULL OR a.actor = :actor) AND (:action IS NULL OR a.action = :action) ",
             "AND (:account IS NULL OR a.account = :account) AND (:deletion IS NULL OR a.deletion = :deletion) ",
             "AND (:since IS NULL OR a.at >= :since) AND (:until IS NULL OR a.at < :until) ",
             "AND (:visible IS NULL OR a.account IN ",
@@ -56,13 +61,30 @@ const OF_ACCOUNT: &str = records!("audit a INDEXED BY audit_account WHERE a.acco
 const OF_ACTION: &str = records!("audit a INDEXED BY audit_action WHERE a.action = :action AND ");
 /// Every record in order, for `verify`.
 pub(super) const CHAIN: &str = record!("audit a ORDER BY a.seq");
+const LAST_BEFORE: &str = "SELECT seq FROM audit INDEXED BY audit_at \
+    WHERE action NOT IN (8, 9) AND at < ?1 ORDER BY at DESC LIMIT 1";
+const FIRST_FROM: &str = "SELECT seq FROM audit INDEXED BY audit_at \
+    WHERE action NOT IN (8, 9) AND at >= ?1 ORDER BY at LIMIT 1";
 const OF_ALL_ITEMS: &str =
     "SELECT seq FROM audit INDEXED BY audit_items WHERE deletion = ?1 AND first IS NULL";
 const OF_ITEM: &str = "SELECT seq, action, ranges FROM audit INDEXED BY audit_items \
     WHERE deletion = ?1 AND first <= ?2 AND last >= ?2";
 /// The statements of this file.
-pub(super) const STATEMENTS: [&str; 11] =
-    [GIVEN, LAST, ADD, RECORDS, OF_DELETION, OF_ACTOR, OF_ACCOUNT, OF_ACTION, CHAIN, OF_ALL_ITEMS, OF_ITEM];
+pub(super) const STATEMENTS: [&str; 13] = [
+    GIVEN,
+    LAST,
+    ADD,
+    RECORDS,
+    OF_DELETION,
+    OF_ACTOR,
+    OF_ACCOUNT,
+    OF_ACTION,
+    CHAIN,
+    LAST_BEFORE,
+    FIRST_FROM,
+    OF_ALL_ITEMS,
+    OF_ITEM,
+];
 
 /// Adds a record.
 pub(super) fn add(
@@ -131,7 +153,7 @@ pub(super) fn asked(row: &DeletionRow) -> Entry {
     about(row, action, &row.requested_by, row.reason.as_deref())
 }
 
-/// A row of [`record`], and whether it says of itself what is so; for `verify`.
+/// A row of `record!`, and whether it says of itself what is so; for `verify`.
 pub(super) fn read(row: &Row<'_>) -> Result<(Record, bool), Error> {
     let text = |column: &str| -> Result<Option<String>, Error> { Ok(row.get(column)?) };
     let missing = |what: &str| Error::Unreadable(format!("an audit record of a {what} that is not there"));
@@ -139,17 +161,20 @@ pub(super) fn read(row: &Row<'_>) -> Result<(Record, bool), Error> {
     let deletion = text("deletion")?.map(|id| rows::deletion_id(&id)).transpose()?;
     let named = row.get::<_, Option<i64>>("of")?.is_some() == account.is_some()
         && row.get::<_, Option<i64>>("about")?.is_some() == deletion.is_some();
+    let digest: Option<[u8; 32]> = row.get("digest")?;
     let items = match text("ranges")? {
         None => None,
-        Some(ranges) => Some(Span {
-            ranges,
-            count: row.get("items")?,
-            digest: Digest(row.get::<_, Option<[u8; 32]>>("digest")?.unwrap_or_default()),
-        }),
+        Some(ranges) => {
+            Some(Span { ranges, count: row.get("items")?, digest: Digest(digest.unwrap_or_default()) })
+        }
     };
     let bounds = items.as_ref().and_then(|items| Ranges::parse(&items.ranges)).and_then(|r| r.bounds());
     let found: (Option<u32>, Option<u32>) = (row.get("first")?, row.get("last")?);
-    let fits = found == (bounds.map(|b| b.0), bounds.map(|b| b.1)) && items.is_some() == bounds.is_some();
+    // What is said of items is said whole.
+    let parts = (row.get::<_, Option<i64>>("items")?.is_some(), digest.is_some());
+    let fits = parts == (items.is_some(), items.is_some())
+        && found == (bounds.map(|b| b.0), bounds.map(|b| b.1))
+        && items.is_some() == bounds.is_some();
     let entry = Entry {
         actor: text("actor")?.ok_or_else(|| missing("caller"))?,
         action: rows::action(row.get("action")?)?,
@@ -200,10 +225,13 @@ pub(super) fn audited(
         (_, _, _, Some(_)) => OF_ACTOR,
         (None, None, None, None) => RECORDS,
     };
+    let (after, until) = between(&snapshot, filter)?;
+    let before = filter.before.unwrap_or(i64::MAX).min(until);
     let visible: Option<Vec<&str>> =
         filter.visible.as_ref().map(|accounts| accounts.iter().map(AccountId::as_str).collect());
     let asked = named_params! {
-        ":before": filter.before.unwrap_or(i64::MAX),
+        ":before": before,
+        ":after": after,
         ":actor": actor,
         ":action": action,
         ":account": account,
@@ -215,6 +243,18 @@ pub(super) fn audited(
         ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
     };
     reads::all(&snapshot, statement, asked, |row| read(row).map(|(record, _)| record))
+}
+
+/// Between which places in the chain all records of the asked time are.
+fn between(connection: &Connection, filter: &AuditFilter) -> Result<(i64, i64), Error> {
+    let place = |statement, at: Option<i64>| -> Result<Option<i64>, Error> {
+        let Some(at) = at else { return Ok(None) };
+        Ok(connection.prepare_cached(statement)?.query_row([at], |row| row.get(0)).optional()?)
+    };
+    let since = filter.since.map(|at| rows::millis(at).saturating_sub(TURNED_MS));
+    let until = filter.until.map(|at| rows::millis_up(at).saturating_add(LATE_MS));
+    let after = place(LAST_BEFORE, since)?.unwrap_or(i64::MIN);
+    Ok((after, place(FIRST_FROM, until)?.unwrap_or(i64::MAX)))
 }
 
 /// The records that are about an item, oldest first: those of its deletion, and those of the calls

@@ -17,7 +17,7 @@ use crate::types::deletion::{DeletionId, DeletionSeq, Digest};
 use crate::types::outcome::{AttemptClass, Outcome};
 use crate::types::target::{AccountId, OperationName};
 
-/// Items that are enough for a record: it costs about 5 bytes for each of them then.
+/// Items that are enough for a record: it costs about 8 bytes for each of them then.
 pub(super) const ENOUGH: u32 = 64;
 /// Calls are gathered for so long; then they go into the chain with the next write.
 pub(super) const OLD_MS: i64 = 10_000;
@@ -83,7 +83,9 @@ impl Folded {
     }
 
     fn add(&mut self, call: &CallRecord, items: &[(u32, Option<Outcome>)]) {
-        items.iter().for_each(|(index, _)| self.ranges.add(*index));
+        for (index, _) in items {
+            self.ranges.add(*index);
+        }
         self.calls = self.calls.saturating_add(1);
         self.digest = audit::call_digest(&self.digest, call, items);
         let sent_at = rows::millis(call.started_at);
@@ -154,12 +156,14 @@ pub(super) fn note(writing: &mut Writing<'_>, call: &CallRecord, changes: &[Chan
     }
     for (seq, items) in carried {
         // A write that comes too late may name what is gone.
-        let Some(id) = writing.parent(seq)?.map(|parent| parent.id.clone()) else { continue };
-        if call.class == AttemptClass::Ambiguous {
+        let found = writing.parent(seq)?.map(|parent| (parent.id.clone(), parent.is_going()));
+        let Some((id, is_going)) = found else { continue };
+        let is_lost = call.class == AttemptClass::Ambiguous;
+        if is_lost || is_going {
             // Without an answer it is no part of those with one.
-            let mut lost = Folded::none(writing.now);
-            lost.add(call, &items);
-            put(writing.connection, &mut writing.words, &lost, &id, call, false)?;
+            let mut alone = Folded::none(writing.now);
+            alone.add(call, &items);
+            put(writing.connection, &mut writing.words, &alone, &id, call, !is_lost)?;
         } else {
             fold(writing, seq, &id, call, &items)?;
         }

@@ -163,7 +163,7 @@ pub(super) const RULES: [Rule; 34] = [
     ),
     (
         "gathered calls",
-        "SELECT o.deletion, NULL, 'calls of a deletion that is not there, or has finished' FROM audit_open o \
+        "SELECT o.deletion, NULL, 'calls of a deletion that is not there, or is being received or removed' FROM audit_open o \
          LEFT JOIN deletions d ON d.seq = o.deletion WHERE d.seq IS NULL OR d.state IN (0, 5)",
     ),
     (

@@ -130,6 +130,9 @@ pub(super) fn deletion_state_code(state: DeletionState) -> i64 {
     place(&DELETION_STATES, &Some(state))
 }
 
+/// The state of a deletion that is being removed.
+pub(super) const GOING: i64 = 5;
+
 /// The state of a deletion that readers see.
 fn deletion_state(code: i64) -> Result<DeletionState, Error> {
     at(&DELETION_STATES, code, "state")?.ok_or_else(|| unreadable("state", code))

@@ -104,9 +104,9 @@ async fn furnished(bench: &Bench) {
     bench.accept(NewDeletion { terms: approval, ..deletion(vec![waiting("w5")]) }).await;
     let plan = Terms { plan: Some(hour), check: true, ..Terms::default() };
     let planned = bench.accept(NewDeletion { terms: plan, ..deletion(vec![waiting("w6")]) }).await;
-    let note = Note { found: Some(Found::Missing), quarantine: None };
-    let noted = Noted { chore: ChoreWord::Check, notes: vec![(0, note)], next: None };
-    assert_eq!(bench.journal.note(planned.seq, noted).await, Ok(true));
+    let missing = Note { found: Some(Found::Missing), quarantine: None };
+    let looked_up = Noted { chore: ChoreWord::Check, notes: vec![(0, missing)], next: None };
+    assert_eq!(bench.journal.note(planned.seq, looked_up).await, Ok(true));
     let hold = Hold {
         account: account(),
         id: HoldId::parse("promo-*").unwrap(),

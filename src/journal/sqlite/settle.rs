@@ -127,8 +127,8 @@ pub(super) fn retry(
         Turn::Nothing => return Ok(Some(Turned::Same(row))),
         Turn::Wrong => return Ok(Some(Turned::Wrong(row))),
     };
-    if row.deadline.is_some() {
-        // Paused before anything of it ran.
+    if row.deadline.is_some() || !row.terms.are_met(&row.review) {
+        // Paused before anything of it ran, or all of it ended before anybody was asked.
         return Ok(Some(Turned::Same(row)));
     }
     let goes_on = chores::under_way(connection, row.seq, ChoreWord::Retry)?.is_some();
@@ -252,7 +252,9 @@ pub(super) fn inherit(connection: &Connection, key: ItemKey) -> Result<(), Error
 /// What is recorded of a decision about items.
 fn decided(row: &ItemRow, settlement: &Settlement, all: &[ItemKey]) -> audit::Entry {
     let mut ranges = Ranges::default();
-    all.iter().for_each(|key| ranges.add(key.index));
+    for key in all {
+        ranges.add(key.index);
+    }
     let outcome = settlement.ending.outcome;
     let told: Vec<_> = all.iter().map(|key| (key.index, outcome)).collect();
     let because = settlement.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

@@ -350,8 +350,8 @@ async fn worked_off(items: u32, in_a_call: usize) -> (u64, f64) {
 
 #[tokio::test]
 async fn a_finished_item_of_a_large_deletion_costs_little() {
-    for (in_a_call, most) in [(20, 200), (1, 300)] {
-        let (bytes, audit) = worked_off(20_000, in_a_call).await;
+    for (items, in_a_call, most) in [(20_000, 20, 200), (8_000, 1, 300)] {
+        let (bytes, audit) = worked_off(items, in_a_call).await;
         println!("{in_a_call} in a call: {bytes} bytes per finished item, {audit:.1} of them for the audit");
         assert!(bytes <= most, "{bytes} bytes per item");
         let rest = f64::from(u32::try_from(bytes).unwrap()) - audit;

@@ -69,6 +69,8 @@ CREATE INDEX audit_actor ON audit (actor);
 CREATE INDEX audit_action ON audit (action);
 CREATE INDEX audit_account ON audit (account) WHERE account IS NOT NULL;
 CREATE INDEX audit_deletion ON audit (deletion) WHERE deletion IS NOT NULL;
+-- Decisions bear the time of their write, so they tell where in the chain a time is.
+CREATE INDEX audit_at ON audit (at) WHERE action NOT IN (8, 9);
 CREATE INDEX audit_items ON audit (deletion, first, last) WHERE deletion IS NOT NULL;
 
 -- Calls that are not in the chain yet, by deletion and lane: a record of each would make

@@ -76,6 +76,11 @@ impl Parent {
         dead.map(rows::deletion_state_code).contains(&self.state)
     }
 
+    /// Whether it is being removed.
+    pub(super) fn is_going(&self) -> bool {
+        self.state == rows::GOING
+    }
+
     /// Whether it waits for an operator.
     pub(super) fn is_paused(&self) -> bool {
         self.state == rows::deletion_state_code(DeletionState::Paused)

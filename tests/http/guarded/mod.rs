@@ -3,17 +3,20 @@
 mod approvals;
 mod audit;
 mod caps;
+mod checks;
 mod delays;
 mod holds;
 mod plans;
+mod quarantine;
 mod stops;
 
 use std::time::Duration;
 
 use serde_json::Value;
 use vodrm::guard::policy::Policy;
+use vodrm::settings::AccountSettings;
 
-use crate::harness::{ALI, Answer, House, new_key};
+use crate::harness::{ALI, Answer, House, TEN, new_key};
 
 /// A house in which every right is another caller's.
 pub(crate) struct Guarded {
@@ -35,15 +38,23 @@ const CALLERS: [(&str, &str); 7] = [
 impl Guarded {
     /// With this policy on the simulated Alibaba.
     pub(crate) async fn with(policy: Policy) -> Self {
+        Self::built("", &[ALI], policy).await
+    }
+
+    /// With this policy on both vendors, and calls that are repeated soon after a lost answer.
+    pub(crate) async fn quick(policy: Policy) -> Self {
+        Self::built("[retry]\ncool_down = \"10ms\"\n", &[ALI, TEN], policy).await
+    }
+
+    async fn built(settings: &str, accounts: &[&str], policy: Policy) -> Self {
         let made: Vec<_> = CALLERS.iter().map(|(name, settings)| (*name, *settings, new_key())).collect();
         let callers = made.iter().map(|(name, settings, (_, digest))| {
             format!("[callers.{name}]\nkey_sha256 = \"{digest}\"\n{settings}\n")
         });
-        let toml = callers.collect::<String>();
+        let toml = settings.to_owned() + &callers.collect::<String>();
         let house = House::built(&toml, |settings| {
-            for account in settings.accounts.iter_mut().filter(|account| account.name.as_str() == ALI) {
-                account.policy = policy.clone();
-            }
+            let named = |account: &&mut AccountSettings| accounts.contains(&account.name.as_str());
+            settings.accounts.iter_mut().filter(named).for_each(|account| account.policy = policy.clone());
         })
         .await;
         Self { house, keys: made.into_iter().map(|(name, _, (key, _))| (name, key)).collect() }
@@ -76,6 +87,13 @@ impl Guarded {
         self.call(who, "POST", "/v1/deletions", Some(body)).await
     }
 
+    /// The same, without waiting for anything.
+    pub(crate) async fn post_async(&self, who: &str, body: &Value) -> Answer {
+        let request = self.house.call("POST", "/v1/deletions").header("prefer", "respond-async");
+        let request = request.header("authorization", &format!("Bearer {}", self.key(who)));
+        request.json(body).send().await
+    }
+
     pub(crate) async fn verb(&self, who: &str, id: &str, verb: &str, body: &Value) -> Answer {
         self.call(who, "POST", &format!("/v1/deletions/{id}/{verb}"), Some(body)).await
     }
@@ -96,6 +114,12 @@ impl Guarded {
 
     pub(crate) async fn finished(&self, id: &str) -> Value {
         self.until(id, "the end", |shown| shown["finished_at"].is_string()).await
+    }
+
+    /// Calls of this action that either vendor was sent.
+    pub(crate) fn calls(&self, action: &str) -> usize {
+        let rows = self.house.alibaba().ledger().into_iter().chain(self.house.tencent().ledger());
+        rows.filter(|row| row.action == action).count()
     }
 
     /// Deletes that either vendor was sent.

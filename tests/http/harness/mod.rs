@@ -6,6 +6,9 @@
 /// Answers against the contract.
 pub(crate) mod contract;
 
+/// Tokens.
+pub(crate) mod idp;
+
 /// The real binary.
 pub(crate) mod process;
 
@@ -164,6 +167,11 @@ impl House {
     /// Calls with this key from now on.
     pub(crate) fn as_caller(&mut self, key: &str) {
         self.key = Some(key.to_owned());
+    }
+
+    /// Calls without a key from now on.
+    pub(crate) fn as_nobody(&mut self) {
+        self.key = None;
     }
 
     pub(crate) fn alibaba(&self) -> &Sandbox {

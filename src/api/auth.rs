@@ -2,7 +2,7 @@
 //!
 //! One layer around every route: the `Authorization` header becomes a caller, the
 //! route's declared need (`scopes`) is held against its rights, and only then does the
-//! handler run, which finds the caller as [`Who`]. What a caller may do is `guard`'s
+//! handler run, which finds the caller as `Who`. What a caller may do is `guard`'s
 //! business; on which account is the handler's question, and an account that the
 //! caller may not see looks like one that is not there.
 
@@ -102,10 +102,11 @@ impl Why {
         }
     }
 
-    /// Whether it could be a try to guess. Who sent nothing tried nothing, and a token that
-    /// cannot be checked now may be good.
+    /// Whether it could be a try to guess. Who sent nothing tried nothing, a token that cannot be
+    /// checked now may be good, and one that has expired was: its signature is right, and its
+    /// owner must hear 401 to fetch another.
     fn is_bad_key(self) -> bool {
-        matches!(self, Why::Malformed | Why::UnknownKey | Why::BadToken | Why::ExpiredToken)
+        matches!(self, Why::Malformed | Why::UnknownKey | Why::BadToken)
     }
 
     fn problem(self) -> Problem {
@@ -187,10 +188,10 @@ pub async fn require(
         return next.run(Request::from_parts(parts, body)).await;
     };
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let refuse = |why: Why, caller: Option<&str>| {
         let (method, route) = (method.as_str(), route.as_str());
-        refused(&api, &Refusal { why, caller, peer, method, route, path: &path });
+        refused(&api, &Refusal { why, caller, peer, method, route, path: uri.path() });
     };
     let who = match identify(&api, &parts.headers).await {
         Ok(caller) => Who(caller),

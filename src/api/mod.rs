@@ -4,8 +4,7 @@
 //! a panic caught → refused if it is ambiguous → the caller, held against what the route
 //! declares → (except health) shed if too many are at work → the route. Handlers parse,
 //! submit or read, and answer; what may be deleted and when it goes out is decided below.
-//! Health and metrics stay outside
-//! the shedding, so that they answer when it matters.
+//! Health and metrics stay outside the shedding, so that they answer when it matters.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
@@ -30,11 +29,11 @@ pub mod request_id;
 /// Every failure becomes problem+json.
 pub mod problem;
 
-/// What every route needs.
-pub mod scopes;
-
 /// Requests that mean one thing.
 mod plain;
+
+/// What every route needs.
+pub mod scopes;
 
 /// Who calls.
 pub mod auth;

@@ -20,6 +20,9 @@ const NONE: &str = "none";
 /// The word of operators' pages: `read`, or nothing where `server.public_docs` opens them.
 const READ_UNLESS_PUBLIC: &str = "read-unless-public";
 
+/// What is an operation in a path's object; the rest describes the path.
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
 /// What an operation needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Need {
@@ -79,7 +82,7 @@ impl Needs {
         let mut needs = Self::default();
         for (path, item) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
             let operations = item.as_object().into_iter().flatten();
-            for (method, operation) in operations.filter(|(_, one)| one.get("responses").is_some()) {
+            for (method, operation) in operations.filter(|(name, _)| METHODS.contains(&name.as_str())) {
                 let method = method.to_uppercase();
                 let Some(need) = operation.get(EXTENSION).and_then(Need::parse) else {
                     return Err(Undeclared { method, path: path.clone() });

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use super::accept;
+use super::accept::{self, tls::Tls};
 use super::accounts;
 use super::issuers;
 use super::shutdown::Shutdown;
@@ -75,6 +75,7 @@ impl Service {
             },
             configs,
         );
+        let tls = settings.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let listener = accept::listen(settings.server.listen)
             .with_context(|| format!("server.listen: cannot listen on {}", settings.server.listen))?;
         let addr = listener.local_addr()?;
@@ -114,11 +115,20 @@ impl Service {
             public_docs: settings.server.public_docs,
             draining: shutdown.asked.clone(),
         })?;
+        if let Some(tls) = tls.clone() {
+            let (follow, closing) = (tls.follow(Arc::clone(&clock)), shutdown.closing.clone());
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = follow => {}
+                    () = closing.cancelled() => {}
+                }
+            });
+        }
         let door = {
             let (server, metrics, tasks, shutdown) =
                 (settings.server.clone(), metrics.clone(), tasks.clone(), shutdown.clone());
             tasks.clone().spawn(async move {
-                accept::serve(listener, app, &server, metrics, &tasks, &shutdown).await;
+                accept::serve(listener, app, &server, tls, metrics, &tasks, &shutdown).await;
             })
         };
         tracing::info!(%addr, accounts = settings.accounts.len(), journal = %settings.store.path.display(), "serving");

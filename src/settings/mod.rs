@@ -40,7 +40,7 @@ pub use callers::CallerSettings;
 pub use intake::{IdempotencySettings, IntakeSettings};
 pub use issuers::{IssuerSettings, KeysAt};
 pub use layers::Sources;
-pub use server::ServerSettings;
+pub use server::{ServerSettings, TlsSettings};
 pub use store::StoreSettings;
 
 use section::{Found, Section};

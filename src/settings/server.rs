@@ -5,6 +5,7 @@
 //! `app/accept.rs`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::section::Section;
@@ -20,11 +21,24 @@ const MOST_BAD_KEYS: u64 = 1_000_000;
 /// Shortest timeout. Anything shorter cuts every caller off.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// TLS at the door: files in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The certificate, with those that vouch for it behind it.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Who vouches for clients; then each must have a certificate.
+    pub client_ca: Option<PathBuf>,
+}
+
 /// HTTP in.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// TLS; without it, plain HTTP.
+    pub tls: Option<TlsSettings>,
     /// Open connections; further ones wait in the backlog.
     pub max_connections: usize,
     /// Time for a request's headers, and of an idle connection.
@@ -78,6 +92,8 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<ServerSettings> {
         text.parse::<SocketAddr>()
             .map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
     });
+    let has_tls = section.has("tls");
+    let tls = section.table("tls").and_then(read_tls);
     let max_connections = section.need("max_connections").whole(2..=MOST_CONNECTIONS);
     let header_timeout = section.need("header_timeout").duration(SHORTEST);
     let body_timeout = section.need("body_timeout").duration(SHORTEST);
@@ -111,8 +127,11 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<ServerSettings> {
         section.fault("drain_delay", "must be below server.shutdown_timeout, which includes it");
     }
     section.finish();
+    // What was meant to be encrypted is never served in the clear.
+    (tls.is_some() == has_tls).then_some(())?;
     Some(ServerSettings {
         listen: listen?,
+        tls,
         max_connections: usize::try_from(max_connections?).ok()?,
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
@@ -127,4 +146,15 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<ServerSettings> {
         max_bad_keys: u32::try_from(max_bad_keys?).ok()?,
         public_docs: public_docs?,
     })
+}
+
+fn read_tls(mut section: Section<'_>) -> Option<TlsSettings> {
+    let path = |text: &str| if text.is_empty() { Err("must name a file") } else { Ok(PathBuf::from(text)) };
+    let cert = section.need("cert").parsed(path);
+    let key = section.need("key").parsed(path);
+    let has_client_ca = section.has("client_ca");
+    let client_ca = section.get("client_ca").parsed(path);
+    section.finish();
+    (client_ca.is_some() == has_client_ca).then_some(())?;
+    Some(TlsSettings { cert: cert?, key: key?, client_ca })
 }

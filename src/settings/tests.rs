@@ -32,6 +32,7 @@ fn the_built_in_values_are_those_of_the_contract() {
     assert!(server.public_docs);
     assert_eq!((server.max_streams, server.max_streams_per_caller), (256, 16));
     assert_eq!(server.max_bad_keys, 10);
+    assert_eq!(server.tls, None);
     let intake = &settings.intake;
     assert_eq!((intake.max_items, intake.max_bytes), (1_000_000, 512 * 1024 * 1024));
     assert_eq!((intake.max_line_bytes, intake.max_uploads), (4096, 16));
@@ -151,7 +152,10 @@ fn every_fault_names_its_setting() {
         ("[server]\nlisten = \"0.0.0.0:80\"", "server.listen: must be a loopback address"),
         ("[server]\nlisten = 80", "server.listen: must be a text"),
         ("[server]\nlisen = \"x\"", "server.lisen: is not a setting; did you mean listen?"),
-        ("[server]\ntls = true", "server.tls: is not a setting; here can stand listen, max_connections"),
+        (
+            "[server]\nproxy = true",
+            "server.proxy: is not a setting; here can stand listen, tls, max_connections",
+        ),
         ("[servers]\nx = 1", "servers: is not a setting; did you mean server?"),
         ("server = 1", "server: must be a table"),
         ("[server]\nmax_connections = -1", "server.max_connections: must be a whole number from"),
@@ -261,6 +265,16 @@ fn every_fault_names_its_setting() {
             "[callers.c]\nissuer = \"corp\"\nkey_sha256 = []",
             "callers.c.key_sha256: must hold at least one digest",
         ),
+        ("[server.tls]\nkey = \"k\"", "server.tls.cert: is missing"),
+        ("[server.tls]\ncert = \"c\"", "server.tls.key: is missing"),
+        ("[server.tls]\ncert = \"\"", "server.tls.cert: must name a file"),
+        ("[server.tls]\nclient_ca = \"\"", "server.tls.client_ca: must name a file"),
+        ("[server]\ntls = true", "server.tls: must be a table"),
+        (
+            "[server]\nlisten = \"0.0.0.0:80\"\n[server.tls]\ncert = \"c\"\nkey = \"k\"\nclient_ca = \"a\"",
+            "server.listen: must be a loopback address",
+        ),
+        ("[server.tls]\nca = \"c\"", "server.tls.ca: is not a setting"),
         ("[issuers.i]\naudience = \"a\"", "issuers.i.issuer: is missing"),
         ("[issuers.i]\nissuer = \"i\"", "issuers.i.audience: is missing"),
         ("[issuers.i]\nissuer = \"i\"", "issuers.i.jwks: is missing"),

@@ -150,6 +150,13 @@ impl Terms {
         }
     }
 
+    /// Whether everybody who must let a deletion go on has done so.
+    #[must_use]
+    pub fn are_met(&self, review: &Review) -> bool {
+        let started = self.plan.is_none() || review.started.is_some();
+        started && (self.approval.is_none() || review.approved.is_some())
+    }
+
     /// How long it stands there by itself: then a plan or a request for approval expires, and a
     /// scheduled deletion runs.
     #[must_use]

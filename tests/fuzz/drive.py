@@ -38,7 +38,7 @@ format = "json"
 [callers.fuzz]
 key_sha256 = "{digest}"
 accounts = ["*"]
-may = ["read", "delete"]
+may = ["read", "delete", "approve", "hold", "admin"]
 """
 
 

@@ -27,4 +27,5 @@ mod safekeeping;
 mod serving;
 mod statuses;
 mod streams;
+mod tls;
 mod verbs;

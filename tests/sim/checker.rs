@@ -185,7 +185,7 @@ impl Checker {
 }
 
 impl Checker {
-    /// I11: of what nobody let on nothing was sent, and nobody had more than a day's items.
+    /// I1: of what nobody let on nothing was sent, and nobody had more than a day's items.
     fn end_of_gates(&self, plan: &Plan, deletions: &[DeletionRow]) -> Result<(), String> {
         let mut used: BTreeMap<String, u64> = BTreeMap::new();
         for row in deletions {
@@ -196,15 +196,15 @@ impl Checker {
             };
             let sent = items.iter().filter(own).count() as u64;
             let is_over = matches!(row.state, DeletionState::Rejected | DeletionState::Expired);
-            ensure(!is_over || sent == 0, || format!("I11: {} is {} and was sent", row.seq, row.state))?;
-            ensure(!row.state.is_ahead(), || format!("I11: {} still waits: {}", row.seq, row.state))?;
+            ensure(!is_over || sent == 0, || format!("I1: {} is {} and was sent", row.seq, row.state))?;
+            ensure(!row.state.is_ahead(), || format!("I1: {} still waits: {}", row.seq, row.state))?;
             let payer = row.review.started.as_ref().map_or(&row.requested_by, |started| &started.by);
             *used.entry(payer.clone()).or_default() += sent;
         }
         for (caller, cap) in &plan.caps {
             // A run is within one day.
             let used = used.get(caller).copied().unwrap_or_default();
-            ensure(used <= *cap, || format!("I11: {caller} had {used} items of {cap}"))?;
+            ensure(used <= *cap, || format!("I1: {caller} had {used} items of {cap}"))?;
         }
         Ok(())
     }

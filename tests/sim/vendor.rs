@@ -402,11 +402,11 @@ impl Vendor {
         wrong
     }
 
-    /// I11: nothing goes out before it is let on, under a hold, or while it is stopped.
+    /// I1: nothing goes out before it is let on, under a hold, or while it is stopped.
     fn not_let_through(&self, account: &AccountId, call: &Call) -> Vec<String> {
         let mut wrong = Vec::new();
         if self.gates.is_stopped(account) {
-            wrong.push(format!("I11: {} of {account} is sent though it is stopped", call.operation.name));
+            wrong.push(format!("I1: {} of {account} is sent though it is stopped", call.operation.name));
         }
         for entry in call.entries.iter().filter(|entry| is_of_an_item(entry)) {
             let name = entry.target.name.as_str();
@@ -415,7 +415,7 @@ impl Vendor {
             if call.operation.effect == Effect::Delete
                 && let Some(hold) = self.gates.held_by(account, &names)
             {
-                wrong.push(format!("I11: {name} is sent under the hold {hold}"));
+                wrong.push(format!("I1: {name} is sent under the hold {hold}"));
             }
             for row in self.sending(entry) {
                 let deletion = self.model.deletion(&row.deletion).now_or_never();
@@ -424,7 +424,7 @@ impl Vendor {
                 let opens_at = self.gates.opens_at(&deletion);
                 if opens_at.is_none_or(|at| at > self.clock.now()) {
                     let needs = self.gates.needs_of(&deletion);
-                    wrong.push(format!("I11: {name} is sent of {}, which needs {needs:?}", deletion.seq));
+                    wrong.push(format!("I1: {name} is sent of {}, which needs {needs:?}", deletion.seq));
                 }
             }
         }

@@ -22,15 +22,23 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 /// A peer that must go on reading.
 mod stall;
 
+/// TLS.
+pub mod tls;
+
 use stall::MustRead;
+use tls::Tls;
 
 use super::shutdown::Shutdown;
 use crate::settings::ServerSettings;
@@ -68,6 +76,7 @@ pub async fn serve(
     listener: TcpListener,
     app: Router,
     settings: &ServerSettings,
+    tls: Option<Arc<Tls>>,
     metrics: Metrics,
     tasks: &TaskTracker,
     shutdown: &Shutdown,
@@ -83,8 +92,15 @@ pub async fn serve(
             () = shutdown.closing.cancelled() => break,
             taken = door.next() => taken,
         };
-        let watcher = graceful.watcher();
-        let connection = Connection { app: app.clone(), peer, header_timeout, write_timeout, watcher };
+        let connection = Connection {
+            app: app.clone(),
+            peer,
+            header_timeout,
+            write_timeout,
+            watcher: graceful.watcher(),
+            acceptor: tls.as_deref().map(Tls::acceptor),
+            closing: shutdown.closing.clone(),
+        };
         let at_once = shutdown.at_once.clone();
         let open = Open::count(metrics.clone(), place);
         tasks.spawn(async move {
@@ -176,6 +192,8 @@ struct Connection {
     header_timeout: Duration,
     write_timeout: Duration,
     watcher: Watcher,
+    acceptor: Option<TlsAcceptor>,
+    closing: CancellationToken,
 }
 
 impl Connection {
@@ -184,14 +202,51 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, peer = %self.peer, "TCP_NODELAY");
         }
-        let Self { app, peer, header_timeout, write_timeout, watcher } = self;
+        let stream = MustRead::new(stream, self.write_timeout);
+        match self.acceptor.clone() {
+            None => self.serve(stream).await,
+            Some(acceptor) => {
+                if let Some(stream) = self.shake_hands(acceptor, stream).await {
+                    self.serve(stream).await;
+                }
+            }
+        }
+    }
+
+    /// TLS, in the time that headers have. It runs in the connection's own task, so that a slow
+    /// peer holds its place and nobody else; places bound how many do.
+    async fn shake_hands(
+        &self,
+        acceptor: TlsAcceptor,
+        stream: MustRead<TcpStream>,
+    ) -> Option<TlsStream<MustRead<TcpStream>>> {
+        let peer = self.peer;
+        tokio::select! {
+            // Nothing was asked yet, so nobody is owed an answer.
+            () = self.closing.cancelled() => None,
+            shaken = tokio::time::timeout(self.header_timeout, acceptor.accept(stream)) => match shaken {
+                Ok(Ok(stream)) => Some(stream),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, %peer, "no TLS came about");
+                    None
+                }
+                Err(_) => {
+                    tracing::debug!(%peer, "the TLS handshake took too long");
+                    None
+                }
+            },
+        }
+    }
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Self { app, peer, header_timeout, watcher, .. } = self;
         let service = service_fn(move |request| answer(app.clone(), peer, request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
             .keep_alive(true)
             .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(MustRead::new(stream, write_timeout)), service);
+            .serve_connection(TokioIo::new(stream), service);
         // A cut header, a hang-up, a malformed request: the peer's business, and many.
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, %peer, "connection ended early");

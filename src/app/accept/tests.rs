@@ -29,7 +29,7 @@ async fn start(app: Router, change: impl FnOnce(&mut ServerSettings)) -> Server 
     let (shutdown, metrics, tasks) = (Shutdown::new(), Metrics::new(), TaskTracker::new());
     let ended = {
         let (shutdown, metrics, inner) = (shutdown.clone(), metrics.clone(), tasks.clone());
-        tasks.spawn(async move { serve(listener, app, &settings, metrics, &inner, &shutdown).await })
+        tasks.spawn(async move { serve(listener, app, &settings, None, metrics, &inner, &shutdown).await })
     };
     Server { address, shutdown, metrics, tasks, ended }
 }

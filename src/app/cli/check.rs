@@ -10,9 +10,10 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::ConfigArg;
+use crate::app::accept::tls::Tls;
 use crate::app::accounts::{Account, set_up};
 use crate::guard::caller::Caps;
-use crate::settings::{AccountSettings, CredentialSettings, LimitSettings, LogFormat, Settings};
+use crate::settings::{AccountSettings, CredentialSettings, KeysAt, LimitSettings, LogFormat, Settings};
 use crate::types::clock::{Clock, SystemClock};
 use crate::types::duration::show;
 
@@ -34,10 +35,12 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<()> {
 /// Makes the clients and writes what there is.
 async fn summary(out: &mut impl Write, settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
     let accounts = set_up(&settings.accounts, clock).await?;
+    settings.server.tls.as_ref().map(Tls::load).transpose()?;
     write_service(out, settings)?;
     for (configured, account) in settings.accounts.iter().zip(&accounts) {
         write_account(out, configured, account, &accounts)?;
     }
+    write_issuers(out, settings)?;
     write_callers(out, settings)?;
     out.flush()?;
     Ok(())
@@ -55,6 +58,10 @@ fn write_service(out: &mut impl Write, settings: &Settings) -> io::Result<()> {
     let retry = &settings.retry;
     writeln!(out, "settings     {}", settings.read_from.join(", "))?;
     writeln!(out, "listen       {} ({reach})", server.listen)?;
+    if let Some(tls) = &server.tls {
+        let clients = if tls.client_ca.is_some() { "; clients need a certificate" } else { "" };
+        writeln!(out, "tls          {}{clients}", tls.cert.display())?;
+    }
     writeln!(
         out,
         "limits       {} connections, {} requests at once, JSON up to {} bytes",
@@ -113,6 +120,20 @@ fn write_account(
     Ok(())
 }
 
+fn write_issuers(out: &mut impl Write, settings: &Settings) -> io::Result<()> {
+    for one in &settings.issuers {
+        let issuer = &one.issuer;
+        writeln!(out, "\nissuer {}", issuer.name)?;
+        writeln!(out, "  tokens       of {} for {}", issuer.issuer, issuer.audience)?;
+        match &one.keys {
+            KeysAt::Url(url) => writeln!(out, "  keys         {url}, not asked now")?,
+            KeysAt::File(path) => writeln!(out, "  keys         {}", path.display())?,
+        }
+        writeln!(out, "  caller       named by {}", issuer.caller_claim)?;
+    }
+    Ok(())
+}
+
 fn write_callers(out: &mut impl Write, settings: &Settings) -> io::Result<()> {
     writeln!(out, "\ncallers")?;
     if settings.callers.is_empty() {
@@ -123,7 +144,12 @@ fn write_callers(out: &mut impl Write, settings: &Settings) -> io::Result<()> {
         let globs = caller.accounts.iter().map(ToString::to_string).collect::<Vec<_>>();
         let nowhere = !settings.accounts.iter().any(|account| caller.sees(&account.name));
         let note = if nowhere { " (matches no configured account)" } else { "" };
-        let keys = if one.keys.len() == 1 { "1 key".to_owned() } else { format!("{} keys", one.keys.len()) };
+        let keys = match (one.keys.len(), &one.issuer) {
+            (0, Some(issuer)) => format!("tokens of {issuer}"),
+            (1, None) => "1 key".to_owned(),
+            (many, None) => format!("{many} keys"),
+            (some, Some(issuer)) => format!("{some} keys and tokens of {issuer}"),
+        };
         writeln!(
             out,
             "  {:<12} may {} on {}{note}; {keys}{}",

@@ -1,18 +1,22 @@
 //! `vodrm health`: ask a running service whether it is ready.
 //!
-//! For container health checks, where no curl is at hand. Speaks plain HTTP by
-//! hand: one request, one status line, and no TLS roots that an image may lack.
-//! Without a URL it asks at the address that the configuration listens on.
+//! For container health checks, where no curl is at hand. Speaks HTTP by hand: one
+//! request, one status line. Over TLS it takes the configured certificate and no
+//! other, so that it needs no roots, which an image may lack, and no name. Without a
+//! URL it asks at the address that the configuration listens on.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use reqwest::Url;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use super::ConfigArg;
+use crate::app::accept::tls::pinned;
 
 /// Time for the whole exchange: shorter than the usual interval of health checks.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,12 +36,23 @@ pub struct HealthArgs {
 
 /// Succeeds if the service is ready.
 pub async fn run(args: HealthArgs) -> anyhow::Result<()> {
-    let url = match args.url {
-        Some(url) => url,
-        None => Url::parse(&format!("http://{}", args.config.load(None)?.server.local_address()))?,
+    let is_http = args.url.as_ref().is_some_and(|url| url.scheme() == "http");
+    let server = if is_http { None } else { Some(args.config.load(None)?.server) };
+    let tls = server.as_ref().and_then(|server| server.tls.as_ref());
+    let url = match (args.url, &server) {
+        (None, Some(server)) => {
+            let scheme = if tls.is_some() { "https" } else { "http" };
+            Url::parse(&format!("{scheme}://{}", server.local_address()))?
+        }
+        (Some(url), _) => url,
+        (None, None) => bail!("there is nobody to ask"),
     };
+    if url.scheme() != "http" && (url.scheme() != "https" || tls.is_none()) {
+        bail!("{url}: http:// is spoken here, and https:// where the configuration has [server.tls]");
+    }
+    let connector = tls.filter(|_| url.scheme() == "https").map(pinned::connector).transpose()?;
     let url = url.join("/readyz")?;
-    let status = tokio::time::timeout(TIMEOUT, status_of(&url))
+    let status = tokio::time::timeout(TIMEOUT, status_of(&url, connector))
         .await
         .with_context(|| format!("{url} did not answer within {} s", TIMEOUT.as_secs()))?
         .with_context(|| format!("{url} cannot be asked"))?;
@@ -48,15 +63,23 @@ pub async fn run(args: HealthArgs) -> anyhow::Result<()> {
 }
 
 /// The status that a GET is answered with.
-async fn status_of(url: &Url) -> anyhow::Result<u16> {
-    if url.scheme() != "http" {
-        bail!("only http:// is spoken here");
-    }
+async fn status_of(url: &Url, connector: Option<TlsConnector>) -> anyhow::Result<u16> {
     let host = url.host_str().context("the URL has no host")?;
     let port = url.port_or_known_default().context("the URL has no port")?;
     // A URL's IPv6 host has brackets, which sockets do not take.
-    let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+    let plain = host.trim_matches(['[', ']']).to_owned();
+    let stream = TcpStream::connect((plain.as_str(), port)).await?;
     let head = format!("GET {} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n", url.path());
+    match connector {
+        None => exchange(stream, &head).await,
+        Some(connector) => {
+            let name = ServerName::try_from(plain).context("the URL's host is no name")?;
+            exchange(connector.connect(name, stream).await?, &head).await
+        }
+    }
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> anyhow::Result<u16> {
     stream.write_all(head.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await?;
@@ -109,6 +132,6 @@ mod tests {
         assert!(format!("{error:#}").contains("cannot be asked: "), "{error:#}");
         let url = Url::parse("https://127.0.0.1:1").ok();
         let error = run(HealthArgs { url, config: ConfigArg::default() }).await.unwrap_err();
-        assert!(format!("{error:#}").contains("only http://"), "{error:#}");
+        assert!(format!("{error:#}").contains("where the configuration has [server.tls]"), "{error:#}");
     }
 }

@@ -1,6 +1,6 @@
 //! The keys of issuers: fetched, read again, kept while an issuer is down.
 //!
-//! One loop an issuer. It fetches at the start, every [`REFRESH`] and when a token
+//! One loop an issuer. It fetches at the start, every `REFRESH` and when a token
 //! names a key that is not known yet, so that a rotation needs no restart. What is
 //! wrong with a token is decided in `guard/jwt.rs`; here is only where its keys come
 //! from, since `guard` does no I/O.

@@ -3,7 +3,7 @@
 //! The signature is checked by `jsonwebtoken`, with the one algorithm that the
 //! configuration, the header and the key agree on; the claims are checked here,
 //! because the time is passed in and because a token must have more than that crate
-//! asks for. Where keys come from is behind [`KeySource`]; this file fetches nothing.
+//! asks for. Where keys come from is behind `KeySource`; this file fetches nothing.
 //! What is wrong with a token is told to nobody, except that it has expired.
 
 use std::fmt;

@@ -81,6 +81,20 @@ fn every_algorithm_of_the_list_checks_its_own_signatures_and_no_others() {
 }
 
 #[test]
+fn a_key_is_used_for_the_algorithm_that_it_declares() {
+    let signer = Signer::new("k", Algorithm::RS256);
+    let both = [Algorithm::RS256, Algorithm::RS512];
+    let other = Header { kid: Some("k".into()), ..Header::new(Algorithm::RS512) };
+    let token = signer.sign_under(&other, &claims());
+    let keys = KeySet::parse(&key_set([&signer]), &both).unwrap();
+    assert_eq!(judge(&issuer(&both), &keys, &token, now()), BAD);
+    let mut silent = signer.public();
+    silent.as_object_mut().unwrap().remove("alg");
+    let keys = KeySet::parse(json!({"keys": [silent]}).to_string().as_bytes(), &both).unwrap();
+    assert_eq!(judge(&issuer(&both), &keys, &token, now()), GOOD(), "the signature itself is right");
+}
+
+#[test]
 fn a_token_without_a_signature_or_with_a_shared_secret_is_nothing() {
     let signer = Signer::new("k", Algorithm::RS256);
     let desk = Desk::of(&signer);

@@ -134,6 +134,20 @@ pub(in crate::journal) async fn what_has_ended_at_once_waits_for_nobody(bench: &
     assert_eq!(bench.journal.lapsed(9).await, Ok(Lapsed { ids: vec![], next: None }));
 }
 
+pub(in crate::journal) async fn what_nobody_let_go_on_is_not_opened_again(bench: &Bench) {
+    let plan = Terms { plan: Some(HOUR), ..Terms::default() };
+    for terms in [gated(), approval(), plan] {
+        let failed = item("v1", Start::Ended(ending(Outcome::Failed)));
+        let (id, appended) = ahead(bench, terms, vec![failed]).await;
+        let item = bench.item(appended.seq, 0).await;
+        for next in [None, Some(1)] {
+            let told = retry(bench, &id, vec![reopen(bench, &item)], next).await;
+            assert!(matches!(told, Turned::Same(row) if row.state == Finished));
+        }
+        nothing_is_due(bench).await;
+    }
+}
+
 pub(in crate::journal) async fn nothing_starts_as_sending_before_it_may(bench: &Bench) {
     for terms in [gated(), approval(), delayed()] {
         let new = NewDeletion { terms, ..deletion(vec![waiting("v1"), sent("v2")]) };

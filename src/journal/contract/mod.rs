@@ -144,6 +144,7 @@ macro_rules! contract_tests {
             gates::every_gate_is_passed_in_order_and_nothing_is_sent_before,
             gates::an_upload_passes_the_same_gates,
             gates::what_has_ended_at_once_waits_for_nobody,
+            gates::what_nobody_let_go_on_is_not_opened_again,
             gates::nothing_starts_as_sending_before_it_may,
             gates::who_asked_does_not_approve,
             gates::a_decision_is_about_what_was_seen,

@@ -120,7 +120,7 @@ fn done_or_finished(turned: &Turned) {
 /// Deletions that several callers fight over at once.
 const TOGETHER: usize = 25;
 
-/// How many; 10,000 by `VODRM_RACES=10000 cargo nextest run -E 'test(approval_races)'`.
+/// How many; 10,000 by `VODRM_RACES=10000 cargo test --lib approval_races`.
 #[expect(clippy::disallowed_methods, reason = "the amount of a run is given from outside")]
 fn races() -> usize {
     std::env::var("VODRM_RACES").ok().and_then(|text| text.parse().ok()).unwrap_or(200)

@@ -97,6 +97,7 @@ impl State {
         if let Some(deletion) = self.deletions.get_mut(&seq) {
             deletion.baseline = deletion.counts();
         }
+        self.tell_request(seq, written.now);
         Ok(Ok(Accepted::New(Appended { seq, claimed, finished })))
     }
 
@@ -258,6 +259,7 @@ impl State {
         for (lane, due_at) in waiting {
             self.enqueue(&lane, upload, due_at, written.now);
         }
+        self.tell_request(upload, written.now);
         written.touched.insert(upload);
         Ok(Ok(upload))
     }

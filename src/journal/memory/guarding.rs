@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::floor;
+use super::state::State;
 use crate::journal::CapReached;
+use crate::journal::audit::Action;
 use crate::types::hold::{Hold, HoldId, Stop};
 use crate::types::target::AccountId;
 
@@ -54,33 +56,58 @@ impl Guards {
         self.usage.retain(|(_, of), _| *of >= day(now));
     }
 
-    pub(super) fn hold(&mut self, hold: Hold) {
-        let hold = Hold { held_at: floor(hold.held_at), ..hold };
-        self.holds.insert((hold.account.clone(), hold.id.clone()), hold);
-    }
-
-    pub(super) fn lift(&mut self, account: &AccountId, id: &HoldId) -> Option<Hold> {
-        self.holds.remove(&(account.clone(), id.clone()))
-    }
-
     pub(super) fn holds(&self) -> Vec<Hold> {
         self.holds.values().cloned().collect()
     }
 
+    pub(super) fn stops(&self) -> Vec<Stop> {
+        self.stops.values().cloned().collect()
+    }
+}
+
+impl State {
+    pub(super) fn hold(&mut self, hold: Hold, now: Timestamp) {
+        let reason = Some(format!("{}: {}", hold.id, hold.reason));
+        self.tell_guard(Action::Held, &hold.held_by, Some(&hold.account), reason, now);
+        let hold = Hold { held_at: floor(hold.held_at), ..hold };
+        self.guards.holds.insert((hold.account.clone(), hold.id.clone()), hold);
+    }
+
+    pub(super) fn lift(
+        &mut self,
+        account: &AccountId,
+        id: &HoldId,
+        by: &str,
+        now: Timestamp,
+    ) -> Option<Hold> {
+        let lifted = self.guards.holds.remove(&(account.clone(), id.clone()))?;
+        self.tell_guard(Action::Lifted, by, Some(account), Some(id.to_string()), now);
+        Some(lifted)
+    }
+
     /// Whether it was off. The first to stop it is remembered.
-    pub(super) fn stop(&mut self, stop: Stop) -> bool {
-        let was_off = !self.stops.contains_key(&stop.account);
+    pub(super) fn stop(&mut self, stop: Stop, now: Timestamp) -> bool {
+        if self.guards.stops.contains_key(&stop.account) {
+            return false;
+        }
+        self.tell_guard(Action::Stopped, &stop.by, stop.account.as_ref(), stop.reason.clone(), now);
         let stop = Stop { at: floor(stop.at), ..stop };
-        self.stops.entry(stop.account.clone()).or_insert(stop);
-        was_off
+        self.guards.stops.insert(stop.account.clone(), stop);
+        true
     }
 
     /// Whether it was on.
-    pub(super) fn restart(&mut self, account: Option<&AccountId>) -> bool {
-        self.stops.remove(&account.cloned()).is_some()
-    }
-
-    pub(super) fn stops(&self) -> Vec<Stop> {
-        self.stops.values().cloned().collect()
+    pub(super) fn restart(
+        &mut self,
+        account: Option<&AccountId>,
+        by: &str,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> bool {
+        let was_on = self.guards.stops.remove(&account.cloned()).is_some();
+        if was_on {
+            self.tell_guard(Action::Restarted, by, account, reason.map(str::to_owned), now);
+        }
+        was_on
     }
 }

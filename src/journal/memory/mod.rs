@@ -44,6 +44,9 @@ mod turning;
 /// Caps, holds, stops.
 mod guarding;
 
+/// What was decided, sent and answered.
+mod trail;
+
 /// What readers are told.
 mod reading;
 
@@ -244,15 +247,15 @@ impl Journal for MemoryJournal {
     }
 
     async fn hold(&self, hold: Hold) -> Result<(), Error> {
-        self.write(|state, _| {
-            state.guards.hold(hold);
+        self.write(|state, written| {
+            state.hold(hold, written.now);
             Ok(())
         })
         .map(|_| ())
     }
 
-    async fn lift(&self, account: &AccountId, id: &HoldId, _by: &str) -> Result<Option<Hold>, Error> {
-        Ok(self.write(|state, _| Ok(state.guards.lift(account, id)))?.0)
+    async fn lift(&self, account: &AccountId, id: &HoldId, by: &str) -> Result<Option<Hold>, Error> {
+        Ok(self.write(|state, written| Ok(state.lift(account, id, by, written.now)))?.0)
     }
 
     async fn holds(&self) -> Result<Vec<Hold>, Error> {
@@ -260,28 +263,28 @@ impl Journal for MemoryJournal {
     }
 
     async fn stop(&self, stop: Stop) -> Result<bool, Error> {
-        Ok(self.write(|state, _| Ok(state.guards.stop(stop)))?.0)
+        Ok(self.write(|state, written| Ok(state.stop(stop, written.now)))?.0)
     }
 
     async fn restart(
         &self,
         account: Option<&AccountId>,
-        _by: &str,
-        _reason: Option<&str>,
+        by: &str,
+        reason: Option<&str>,
     ) -> Result<bool, Error> {
-        Ok(self.write(|state, _| Ok(state.guards.restart(account)))?.0)
+        Ok(self.write(|state, written| Ok(state.restart(account, by, reason, written.now)))?.0)
     }
 
     async fn stops(&self) -> Result<Vec<Stop>, Error> {
         self.read(|state| state.guards.stops())
     }
 
-    async fn audit(&self, _entries: Vec<audit::Entry>) -> Result<(), Error> {
-        Ok(())
+    async fn audit(&self, entries: Vec<audit::Entry>) -> Result<(), Error> {
+        self.try_write(|state, written| state.trail.add_all(written.now, entries))
     }
 
-    async fn audited(&self, _filter: audit::AuditFilter, _limit: usize) -> Result<Vec<audit::Record>, Error> {
-        Ok(Vec::new())
+    async fn audited(&self, filter: audit::AuditFilter, limit: usize) -> Result<Vec<audit::Record>, Error> {
+        self.read(|state| state.trail.read(&filter, limit))
     }
 
     async fn chores(&self) -> Result<Vec<Chore>, Error> {

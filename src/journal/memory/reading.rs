@@ -124,7 +124,7 @@ impl State {
         let calls = self.source(key).map(|source| source.attempts.clone()).unwrap_or_default();
         let attempts = (1..).zip(calls).map(|(number, call)| AttemptRow { number, call }).collect();
         let rounds = self.item(key).map(|item| item.rounds.clone()).unwrap_or_default();
-        Some(Receipt { item, attempts, rounds, audit: Vec::new() })
+        Some(Receipt { item, attempts, rounds, audit: self.told_of(key) })
     }
 
     pub(super) fn items_of(

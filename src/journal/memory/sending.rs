@@ -191,6 +191,7 @@ impl State {
             duration: Duration::from_millis(millis),
             ..call.clone()
         };
+        self.tell_call(&call, &changes);
         for change in changes {
             let holds = |item: &&mut Item| item.is_sending() && item.generation == change.generation;
             let Some(item) = self.item_mut(change.key).filter(holds) else {

@@ -12,6 +12,7 @@ use super::Keys;
 use super::guarding::Guards;
 use super::later;
 use super::queues::Queues;
+use super::trail::Trail;
 use crate::journal::{CallRecord, ChoreKind, ChoreWord, Note, Quarantine, Recorded, Round, Touched, Waiting};
 use crate::types::deletion::{
     Counts, DeletionId, DeletionSeq, Digest, IfAbsent, ItemKey, LaneId, Progress, Step, Wanted,
@@ -31,6 +32,7 @@ pub(super) struct State {
     pub(super) keys: Keys,
     pub(super) queues: Queues,
     pub(super) guards: Guards,
+    pub(super) trail: Trail,
 }
 
 /// One deletion.

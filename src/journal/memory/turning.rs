@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::state::{Deletion, Item, Stand, State, Work, Written, canceled_ending};
 use super::{Verdict, ceiling, invalid};
+use crate::journal::audit::{Action, SERVICE};
 use crate::journal::{
     Asked, Chore, ChoreKind, ChoreWord, Error, ItemRow, Lapsed, Noted, Quarantine, Retry, Round, Settlement,
 };
@@ -20,6 +21,21 @@ fn may_retry(item: &Item) -> bool {
     matches!(outcome, Some(Outcome::Busy | Outcome::Failed | Outcome::Unknown))
 }
 
+/// What is recorded of a verb that leads there.
+fn action(verb: Verb, to: DeletionState) -> Action {
+    match verb {
+        Verb::Pause => Action::Paused,
+        Verb::Resume => Action::Resumed,
+        Verb::Cancel => Action::Canceled,
+        Verb::Retry => Action::Retried,
+        Verb::Start => Action::Started,
+        Verb::Approve => Action::Approved,
+        Verb::Reject => Action::Rejected,
+        Verb::Lapse if to.sends() => Action::Released,
+        Verb::Lapse => Action::Expired,
+    }
+}
+
 impl State {
     pub(super) fn turn(
         &mut self,
@@ -31,17 +47,21 @@ impl State {
             Ok(seq) => seq,
             Err(nobody) => return Ok(nobody),
         };
-        let Some(deletion) = self.deletions.get_mut(&seq) else { return Ok(Verdict::Nobody) };
         let now = written.now;
-        let is_over = deletion.deadline.is_some_and(|at| at <= now);
-        let expires = matches!(deletion.state, DeletionState::Planned | DeletionState::AwaitingApproval);
-        if is_over && expires {
+        if self.expires(seq, now) {
             // Whatever is asked, it comes too late.
-            deletion.enter(DeletionState::Expired, now);
-            if asked.verb == Verb::Lapse {
+            let by_time = asked.verb == Verb::Lapse;
+            let (by, why) = if by_time { (&*asked.by, asked.reason.as_deref()) } else { (SERVICE, None) };
+            if let Some(deletion) = self.deletions.get_mut(&seq) {
+                deletion.enter(DeletionState::Expired, now);
+            }
+            self.tell(seq, Action::Expired, by, why, now);
+            if by_time {
                 return Ok(Verdict::Done(seq));
             }
         }
+        let Some(deletion) = self.deletions.get_mut(&seq) else { return Ok(Verdict::Nobody) };
+        let is_over = deletion.deadline.is_some_and(|at| at <= now);
         if asked.verb == Verb::Lapse && !(is_over && deletion.state == DeletionState::Scheduled) {
             return Ok(Verdict::Same(seq));
         }
@@ -59,9 +79,9 @@ impl State {
         let decision = || Some(Decision { by: asked.by.clone(), at: now, reason: asked.reason.clone() });
         match asked.verb {
             Verb::Pause => {
-                let Some(pause) = asked.pause else { return invalid("a pause needs its reason") };
+                let Some(pause) = &asked.pause else { return invalid("a pause needs its reason") };
                 // Its delay, if it has one, goes on.
-                deletion.pause = Some(pause);
+                deletion.pause = Some(pause.clone());
                 deletion.state = to;
             }
             Verb::Resume => {
@@ -93,6 +113,9 @@ impl State {
             }
             Verb::Retry => return invalid("to retry needs the items' next calls"),
         }
+        let of_pause = || asked.pause.as_ref().and_then(|pause| pause.reason.as_deref());
+        let why = asked.reason.as_deref().or_else(of_pause);
+        self.tell(seq, action(asked.verb, to), &asked.by, why, now);
         self.hold_or_wake(seq);
         self.hand_on(written);
         Ok(Verdict::Done(seq))
@@ -138,6 +161,14 @@ impl State {
         Ok(true)
     }
 
+    /// Whether it waited for a person, and nobody came in time.
+    fn expires(&self, seq: DeletionSeq, now: Timestamp) -> bool {
+        self.deletions.get(&seq).is_some_and(|deletion| {
+            let waits = matches!(deletion.state, DeletionState::Planned | DeletionState::AwaitingApproval);
+            waits && deletion.deadline.is_some_and(|at| at <= now)
+        })
+    }
+
     pub(super) fn pause_all(&mut self, pause: &Pause, written: &mut Written) -> usize {
         // What waits for its time must not run by a clock that jumped.
         let is_open = |d: &Deletion| matches!(d.state, DeletionState::Running | DeletionState::Scheduled);
@@ -147,6 +178,8 @@ impl State {
                 deletion.state = DeletionState::Paused;
                 deletion.pause = Some(pause.clone());
             }
+            let by = pause.by.as_deref().unwrap_or(SERVICE);
+            self.tell(*seq, Action::Paused, by, pause.reason.as_deref(), written.now);
             self.hold_or_wake(*seq);
         }
         self.hand_on(written);
@@ -209,8 +242,8 @@ impl State {
         let Turn::To(state) = lifecycle::turn(&deletion.standing(written.now), Verb::Retry) else {
             return Verdict::Wrong(seq);
         };
-        if deletion.deadline.is_some() {
-            // Paused before anything of it ran.
+        if deletion.deadline.is_some() || !deletion.terms.are_met(&deletion.review) {
+            // Paused before anything of it ran, or all of it ended before anybody was asked.
             return Verdict::Same(seq);
         }
         let goes_on = deletion.does(ChoreWord::Retry);
@@ -222,6 +255,9 @@ impl State {
             .collect();
         if opens.is_empty() && retry.next.is_none() && !goes_on {
             return Verdict::Same(seq);
+        }
+        if !goes_on {
+            self.tell(seq, Action::Retried, &retry.by, retry.reason.as_deref(), written.now);
         }
         if let Some(deletion) = self.deletions.get_mut(&seq) {
             deletion.state = state;
@@ -272,6 +308,7 @@ impl State {
         let follows = |(other, item): (ItemKey, &Item)| (item.same_as == Some(key.index)).then_some(other);
         let mut all: Vec<ItemKey> = self.items_in(key.deletion).filter_map(follows).collect();
         all.insert(0, key);
+        self.tell_settled(&all, settlement, written.now);
         for key in all {
             let Some(deletion) = self.deletions.get_mut(&key.deletion) else { return false };
             deletion.sequence += 1;

@@ -5,20 +5,22 @@
 //! they differ, one of them, or the contract, is wrong.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use super::MemoryJournal;
+use crate::journal::audit::{self, Action, AuditFilter, Entry, NOTHING, Ranges, Record};
 use crate::journal::contract::{LEASE, account, delete, deletion, item, lane, step};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{
-    Accepted, Asked, Begun, CallRecord, Change, ChoreKind, ChoreWord, Claimed, DeletionFilter, Error, Found,
-    ItemFilter, ItemRow, Journal, NewDeletion, NewItem, NewUpload, Next, Note, Noted, Once, Quarantine,
-    Receipt, Recorded, Reopen, Rescue, Retry, Seal, Sealed, Settled, Settlement, Start, Turned,
+    Accepted, Asked, Begun, CallRecord, Change, ChoreKind, ChoreWord, Claimed, DeletionFilter, DeletionRow,
+    Error, Found, ItemFilter, ItemRow, Journal, NewDeletion, NewItem, NewUpload, Next, Note, Noted, Once,
+    Quarantine, Receipt, Recorded, Reopen, Rescue, Retry, Seal, Sealed, Settled, Settlement, Start, Turned,
 };
 use crate::types::clock::{Clock, ManualClock};
 use crate::types::deletion::{
@@ -342,8 +344,7 @@ impl Pair<'_> {
             Op::Lapse(limit) => {
                 let lapsed = both!(self, lapsed(*limit), |lapsed| lapsed).unwrap();
                 for id in lapsed.ids {
-                    let asked =
-                        Asked { reason: None, ..self.asked(Verb::Lapse, crate::journal::audit::SERVICE) };
+                    let asked = Asked { reason: None, ..self.asked(Verb::Lapse, audit::SERVICE) };
                     let done = both!(self, turn(&id, asked.clone()), turned).unwrap();
                     if let Some(Turned::Done(row, _)) = done {
                         self.saw(format!("lapse to {}", row.state));
@@ -531,14 +532,39 @@ impl Pair<'_> {
         both!(self, lapsed(1_000), |lapsed| lapsed).unwrap();
         both!(self, holds(), |holds| holds).unwrap();
         both!(self, stops(), |stops| stops).unwrap();
+        // What was gathered goes into the chain; nothing is so old that it is removed.
+        self.clock.advance(Duration::from_mins(1));
+        let long_ago = self.clock.now() - jiff::SignedDuration::from_hours(999);
+        while self.model.clean(long_ago, 1_000).await.unwrap() {}
+        while self.sqlite.clean(long_ago, 1_000).await.unwrap() {}
+        let of_model = Told::of(self.model.audited(AuditFilter::default(), 10_000).await.unwrap())?;
+        let of_sqlite = Told::of(self.sqlite.audited(AuditFilter::default(), 10_000).await.unwrap())?;
+        prop_assert_eq!(of_model.decisions(), of_sqlite.decisions(), "decisions: the model first");
+        prop_assert_eq!(of_model.calls(), of_sqlite.calls(), "calls: the model first");
+        for filter in filters(&deletions) {
+            let of_model = Told::of_some(self.model.audited(filter.clone(), 10_000).await.unwrap());
+            let of_sqlite = Told::of_some(self.sqlite.audited(filter.clone(), 10_000).await.unwrap());
+            prop_assert_eq!(of_model.decisions(), of_sqlite.decisions(), "{:?}", filter);
+            // A record that several calls share is as old as the first of them.
+            if filter.since.is_none() && filter.until.is_none() {
+                prop_assert_eq!(of_model.calls(), of_sqlite.calls(), "{:?}", filter);
+            }
+        }
         for deletion in deletions {
             both!(self, shares(deletion.seq), |shares| shares).unwrap();
             both!(self, outcomes(deletion.seq, 0, 1_000), places).unwrap();
             let items = both!(self, items(deletion.seq, ItemFilter::default(), 1_000), rows).unwrap();
             for item in items {
-                both!(self, item(item.key), |receipt| receipt
-                    .map(|receipt| Receipt { item: row(receipt.item), ..receipt }))
+                both!(self, item(item.key), |receipt| receipt.map(|receipt| Receipt {
+                    item: row(receipt.item),
+                    audit: Vec::new(),
+                    ..receipt
+                }))
                 .unwrap();
+                let told = |receipt: Option<Receipt>, of: &Told| of.named(&receipt.unwrap().audit);
+                let of_model = told(self.model.item(item.key).await.unwrap(), &of_model);
+                let of_sqlite = told(self.sqlite.item(item.key).await.unwrap(), &of_sqlite);
+                prop_assert_eq!(of_model, of_sqlite, "the records of {:?}", item.key);
                 let name = item
                     .wanted
                     .as_ref()
@@ -549,6 +575,80 @@ impl Pair<'_> {
         }
         Ok(())
     }
+}
+
+/// What the audit tells.
+struct Told(BTreeMap<i64, Record>);
+
+/// Items that records of calls cover, by deletion and action.
+type Covered = BTreeMap<(Option<DeletionId>, Action), BTreeSet<u32>>;
+
+impl Told {
+    /// All records, newest first: a chain.
+    fn of(records: Vec<Record>) -> Result<Self, TestCaseError> {
+        let told = Self::of_some(records);
+        let (mut previous, mut last) = (NOTHING, 0);
+        for (seq, record) in &told.0 {
+            prop_assert_eq!((*seq, record.previous), (last + 1, previous));
+            prop_assert_eq!(record.hash, audit::hash(&previous, *seq, record.at, &record.entry));
+            (previous, last) = (record.hash, *seq);
+        }
+        Ok(told)
+    }
+
+    fn of_some(records: Vec<Record>) -> Self {
+        Self(records.into_iter().map(|record| (record.seq, record)).collect())
+    }
+
+    /// How many calls share a record is the store's business.
+    fn is_call(record: &Record) -> bool {
+        matches!(record.entry.action, Action::Sent | Action::Answered)
+    }
+
+    fn decisions(&self) -> Vec<(Timestamp, &Entry)> {
+        let decisions = self.0.values().filter(|record| !Self::is_call(record));
+        decisions.map(|record| (record.at, &record.entry)).collect()
+    }
+
+    fn calls(&self) -> Covered {
+        let mut covered = Covered::new();
+        for record in self.0.values().filter(|record| Self::is_call(record)) {
+            let entry = &record.entry;
+            let ranges = entry.items.as_ref().and_then(|span| Ranges::parse(&span.ranges)).unwrap();
+            let (first, last) = ranges.bounds().unwrap();
+            let items = (first..=last).filter(|index| ranges.contains(*index));
+            covered.entry((entry.deletion.clone(), entry.action)).or_default().extend(items);
+        }
+        covered
+    }
+
+    /// Of these places: the decisions, and which kinds of records of calls there are.
+    fn named(&self, seqs: &[i64]) -> (Vec<Entry>, BTreeSet<(Option<DeletionId>, Action)>) {
+        let (calls, decisions): (Vec<&Record>, Vec<&Record>) =
+            seqs.iter().map(|seq| &self.0[seq]).partition(|record| Self::is_call(record));
+        let of_call = |record: &Record| (record.entry.deletion.clone(), record.entry.action);
+        (
+            decisions.into_iter().map(|record| record.entry.clone()).collect(),
+            calls.into_iter().map(of_call).collect(),
+        )
+    }
+}
+
+/// Some of every kind.
+fn filters(deletions: &[DeletionRow]) -> Vec<AuditFilter> {
+    let any = AuditFilter::default;
+    let middle = deletions.get(deletions.len() / 2);
+    let at = middle.map(|row| row.created_at);
+    vec![
+        AuditFilter { actor: Some("boss".to_owned()), ..any() },
+        AuditFilter { actor: Some(audit::SERVICE.to_owned()), ..any() },
+        AuditFilter { action: Some(Action::Started), ..any() },
+        AuditFilter { account: Some(account()), actor: Some("ops".to_owned()), ..any() },
+        AuditFilter { deletion: middle.map(|row| row.id.clone()), ..any() },
+        AuditFilter { since: at, ..any() },
+        AuditFilter { until: at, visible: Some(vec![account()]), ..any() },
+        AuditFilter { visible: Some(Vec::new()), ..any() },
+    ]
 }
 
 async fn play(seen: &Seen, shared: bool, ops: Vec<Op>) -> Result<(), TestCaseError> {

@@ -26,7 +26,7 @@ const ADD: &str = "INSERT INTO audit (seq, at, actor, action, account, deletion,
     items, digest, reason, request_id, hash) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
-/// The columns of [`record`], before what stands behind `FROM`.
+/// A question about records: its columns, before what stands behind `FROM`.
 macro_rules! record {
     ($($rest:tt)*) => {
         concat!(
@@ -153,7 +153,7 @@ pub(super) fn asked(row: &DeletionRow) -> Entry {
     about(row, action, &row.requested_by, row.reason.as_deref())
 }
 
-/// A row of [`record`], and whether it says of itself what is so; for `verify`.
+/// A row of `record!`, and whether it says of itself what is so; for `verify`.
 pub(super) fn read(row: &Row<'_>) -> Result<(Record, bool), Error> {
     let text = |column: &str| -> Result<Option<String>, Error> { Ok(row.get(column)?) };
     let missing = |what: &str| Error::Unreadable(format!("an audit record of a {what} that is not there"));
@@ -161,17 +161,20 @@ pub(super) fn read(row: &Row<'_>) -> Result<(Record, bool), Error> {
     let deletion = text("deletion")?.map(|id| rows::deletion_id(&id)).transpose()?;
     let named = row.get::<_, Option<i64>>("of")?.is_some() == account.is_some()
         && row.get::<_, Option<i64>>("about")?.is_some() == deletion.is_some();
+    let digest: Option<[u8; 32]> = row.get("digest")?;
     let items = match text("ranges")? {
         None => None,
-        Some(ranges) => Some(Span {
-            ranges,
-            count: row.get("items")?,
-            digest: Digest(row.get::<_, Option<[u8; 32]>>("digest")?.unwrap_or_default()),
-        }),
+        Some(ranges) => {
+            Some(Span { ranges, count: row.get("items")?, digest: Digest(digest.unwrap_or_default()) })
+        }
     };
     let bounds = items.as_ref().and_then(|items| Ranges::parse(&items.ranges)).and_then(|r| r.bounds());
     let found: (Option<u32>, Option<u32>) = (row.get("first")?, row.get("last")?);
-    let fits = found == (bounds.map(|b| b.0), bounds.map(|b| b.1)) && items.is_some() == bounds.is_some();
+    // What is said of items is said whole.
+    let parts = (row.get::<_, Option<i64>>("items")?.is_some(), digest.is_some());
+    let fits = parts == (items.is_some(), items.is_some())
+        && found == (bounds.map(|b| b.0), bounds.map(|b| b.1))
+        && items.is_some() == bounds.is_some();
     let entry = Entry {
         actor: text("actor")?.ok_or_else(|| missing("caller"))?,
         action: rows::action(row.get("action")?)?,

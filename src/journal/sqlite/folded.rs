@@ -17,7 +17,7 @@ use crate::types::deletion::{DeletionId, DeletionSeq, Digest};
 use crate::types::outcome::{AttemptClass, Outcome};
 use crate::types::target::{AccountId, OperationName};
 
-/// Items that are enough for a record: it costs about 5 bytes for each of them then.
+/// Items that are enough for a record: it costs about 8 bytes for each of them then.
 pub(super) const ENOUGH: u32 = 64;
 /// Calls are gathered for so long; then they go into the chain with the next write.
 pub(super) const OLD_MS: i64 = 10_000;

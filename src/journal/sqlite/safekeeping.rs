@@ -105,8 +105,8 @@ async fn furnished(bench: &Bench) {
     let plan = Terms { plan: Some(hour), check: true, ..Terms::default() };
     let planned = bench.accept(NewDeletion { terms: plan, ..deletion(vec![waiting("w6")]) }).await;
     let missing = Note { found: Some(Found::Missing), quarantine: None };
-    let step = Noted { chore: ChoreWord::Check, notes: vec![(0, missing)], next: None };
-    assert_eq!(bench.journal.note(planned.seq, step).await, Ok(true));
+    let looked_up = Noted { chore: ChoreWord::Check, notes: vec![(0, missing)], next: None };
+    assert_eq!(bench.journal.note(planned.seq, looked_up).await, Ok(true));
     let hold = Hold {
         account: account(),
         id: HoldId::parse("promo-*").unwrap(),

@@ -127,8 +127,8 @@ pub(super) fn retry(
         Turn::Nothing => return Ok(Some(Turned::Same(row))),
         Turn::Wrong => return Ok(Some(Turned::Wrong(row))),
     };
-    if row.deadline.is_some() {
-        // Paused before anything of it ran.
+    if row.deadline.is_some() || !row.terms.are_met(&row.review) {
+        // Paused before anything of it ran, or all of it ended before anybody was asked.
         return Ok(Some(Turned::Same(row)));
     }
     let goes_on = chores::under_way(connection, row.seq, ChoreWord::Retry)?.is_some();

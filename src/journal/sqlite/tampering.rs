@@ -96,7 +96,7 @@ async fn every_change_of_every_column_of_every_record_shows() {
                 others.push("x'00'".to_owned());
                 others.push(format!("x'{}'", "3b".repeat(32)));
             } else if text {
-                others.extend(["'x'", "''", "'0-1'"].map(str::to_owned));
+                others.extend(["'x'", "''", "'0-77'"].map(str::to_owned));
             } else if column == "seq" {
                 others.push("seq + 100".to_owned());
             } else {

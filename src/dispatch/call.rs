@@ -32,6 +32,9 @@ use crate::types::deletion::{LaneId, Phase};
 use crate::types::metrics::CallLabels;
 use crate::types::outcome::{AttemptClass, Ending, ItemError, LaneReason, Outcome, Reason};
 
+/// How long an item waits while it is not known what must not be sent.
+const UNSURE_PAUSE: Duration = Duration::from_secs(1);
+
 /// What a call goes out by.
 #[derive(Debug)]
 pub(super) struct Outlet {
@@ -198,7 +201,7 @@ fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
 /// way, are under a hold, or wait until a stop switch is lifted.
 fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> (Vec<Load>, Vec<Change>) {
     let (now, provider, holds) = (shared.clock.now(), lane.account.provider.as_ref(), shared.holds());
-    let is_stopped = lane.account.stop.blocked().is_some();
+    let (is_stopped, is_unsure) = (lane.account.stop.blocked().is_some(), !shared.knows_guards());
     let (mut fresh, mut held_back) = (Vec::with_capacity(loads.len()), Vec::new());
     for mut load in loads {
         // A read that settles what was sent before does no harm.
@@ -207,8 +210,9 @@ fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> (Vec<Load>, Vec<
         let (progress, next) = if let Some(hold) = hold {
             let (progress, next) = holds::stopped_by(hold, &load);
             (Some(progress), next)
-        } else if is_stopped {
-            (None, Next::Again { step: load.claimed.step.clone(), due_at: now, counts: false })
+        } else if is_stopped || is_unsure {
+            let due_at = if is_unsure { retry::later(now, UNSURE_PAUSE) } else { now };
+            (None, Next::Again { step: load.claimed.step.clone(), due_at, counts: false })
         } else if let Some(next) = retry::overdue(&mut load, provider, now) {
             (Some(load.progress), next)
         } else {

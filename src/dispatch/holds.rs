@@ -72,9 +72,10 @@ impl Dispatch {
         let (shared, account, id, by) =
             (Arc::clone(&self.shared), account.clone(), id.clone(), by.to_owned());
         let lifting = self.shared.tasks.spawn(async move {
-            let lifted = shared.heard(shared.journal.lift(&account, &id, &by).await)?;
-            load(&shared).await?;
-            Ok(lifted)
+            let lifted = shared.heard(shared.journal.lift(&account, &id, &by).await);
+            // Also after an error: it may be written all the same.
+            shared.read_guards().await?;
+            lifted
         });
         lifting.await.unwrap_or_else(|_| Err(half_way()))
     }
@@ -103,8 +104,10 @@ async fn keep(shared: &Arc<Shared>, hold: &Hold) -> Result<(), HoldError> {
     if shared.holds().is_full(&hold.account, hold.id.is_pattern()) {
         return Err(HoldError::TooMany);
     }
-    shared.heard(shared.journal.hold(hold.clone()).await)?;
-    Ok(load(shared).await?)
+    let kept = shared.heard(shared.journal.hold(hold.clone()).await);
+    // Also after an error: it may be written all the same.
+    shared.read_guards().await?;
+    Ok(kept?)
 }
 
 /// The vendor's id of the asset that the caller calls so, if the vendor has such names and tells.

@@ -15,7 +15,7 @@
 //! pure functions (`batch`, `resolve`, `retry`, `settle`); loops only act.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -210,6 +210,9 @@ pub(crate) struct Shared {
     holds: RwLock<(u64, Arc<Holds>)>,
     /// The stop switches that are on, likewise.
     stops: Mutex<(u64, Vec<Stop>)>,
+    /// A hold or stop switch was written and could not be read back yet: what is in force is not
+    /// known, so nothing is sent.
+    is_unsure: AtomicBool,
     /// Looks at holds and stop switches: a later one never gives way to an earlier one.
     looks: AtomicU64,
     /// Requests that were refused, for the audit.
@@ -269,6 +272,7 @@ impl Dispatch {
             moves_counted: AtomicU64::new(0),
             holds: RwLock::default(),
             stops: Mutex::default(),
+            is_unsure: AtomicBool::new(false),
             looks: AtomicU64::new(0),
             refusals: Mutex::default(),
             deadline_set: Notify::new(),
@@ -282,8 +286,7 @@ impl Dispatch {
     /// Takes back what a dead process left, then starts the loops.
     pub async fn start(&self) -> Result<(), journal::Error> {
         // Before anything can go out.
-        holds::load(&self.shared).await?;
-        stops::load(&self.shared).await?;
+        self.shared.read_guards().await?;
         // One process uses the journal: whoever was uploading is gone.
         let unsealed = self.shared.journal.discard_unsealed(self.shared.clock.now()).await?;
         let taken_back = sweep::take_back(&self.shared, Rescue::All).await?;
@@ -451,6 +454,23 @@ impl Shared {
     /// The number of a look at the journal that begins now.
     fn look(&self) -> u64 {
         self.looks.fetch_add(1, Ordering::SeqCst).saturating_add(1)
+    }
+
+    /// Reads holds and stop switches back after one was written. If that fails nothing is sent
+    /// until the sweep has read them.
+    async fn read_guards(&self) -> Result<(), journal::Error> {
+        let read = async {
+            holds::load(self).await?;
+            stops::load(self).await
+        };
+        let read = read.await;
+        self.is_unsure.store(read.is_err(), Ordering::SeqCst);
+        read
+    }
+
+    /// Whether it is known what must not be sent.
+    fn knows_guards(&self) -> bool {
+        !self.is_unsure.load(Ordering::SeqCst)
     }
 
     fn is_healthy(&self) -> bool {

@@ -74,10 +74,11 @@ impl Dispatch {
         let shared = Arc::clone(&self.shared);
         // A task of its own: what is in the journal must be in force, even if the caller hangs up.
         let switching = self.shared.tasks.spawn(async move {
-            let changed = shared.heard(write(Arc::clone(&shared)).await)?;
-            load(&shared).await?;
+            let changed = shared.heard(write(Arc::clone(&shared)).await);
+            // Also after an error: it may be written all the same.
+            shared.read_guards().await?;
             shared.wakes.wake_all();
-            Ok(changed)
+            changed
         });
         let half_way = || journal::Error::Uncertain("a stop switch failed half-way".to_owned());
         switching.await.unwrap_or_else(|_| Err(half_way()))

@@ -87,6 +87,9 @@ pub(super) async fn tell_audit_head(shared: &Shared) {
 
 /// What may be overdue in the journal.
 async fn look(shared: &Arc<Shared>) -> Result<(), journal::Error> {
+    if !shared.knows_guards() {
+        shared.read_guards().await?;
+    }
     if shared.may_rescue() {
         take_back(shared, Rescue::Expired).await?;
     }

@@ -13,11 +13,11 @@ use crate::types::lifecycle::Terms;
 use crate::types::target::{AccountId, Kind};
 
 /// How long a plan can be started, where nothing is said.
-pub const PLAN_VALID_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+pub const PLAN_VALID_FOR: Duration = Duration::from_hours(24);
 /// How long a deletion waits for its approval, where nothing is said.
-pub const APPROVAL_VALID_FOR: Duration = Duration::from_secs(72 * 60 * 60);
+pub const APPROVAL_VALID_FOR: Duration = Duration::from_hours(72);
 /// Longest delay that a caller or a policy can ask for.
-pub const MOST_DELAY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const MOST_DELAY: Duration = Duration::from_hours(30 * 24);
 
 /// The policy of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,9 +100,9 @@ pub fn terms<'p>(wish: Wish, tally: &Tally, policy_of: impl Fn(&AccountId) -> Op
     let mut delay = wish.delay;
     for (account, kinds) in &tally.kinds {
         let Some(policy) = policy_of(account) else { continue };
-        plan = shorter(plan, policy.plan_valid_for);
+        plan = Some(shorter(plan, policy.plan_valid_for));
         if policy.asks(tally.items, kinds) {
-            approval = shorter(approval, policy.approval_valid_for);
+            approval = Some(shorter(approval, policy.approval_valid_for));
         }
         delay = delay.max(policy.grace);
     }
@@ -110,8 +110,8 @@ pub fn terms<'p>(wish: Wish, tally: &Tally, policy_of: impl Fn(&AccountId) -> Op
     Terms { plan, approval, delay, check: wish.check && wish.dry_run, quarantine: wish.quarantine }
 }
 
-fn shorter(known: Option<Duration>, other: Duration) -> Option<Duration> {
-    Some(known.map_or(other, |known| known.min(other)))
+fn shorter(known: Option<Duration>, other: Duration) -> Duration {
+    known.map_or(other, |known| known.min(other))
 }
 
 impl Policy {
@@ -134,11 +134,13 @@ mod tests {
 
     fn tally(items: &[(&str, Kind)]) -> Tally {
         let mut tally = Tally::default();
-        items.iter().for_each(|(name, kind)| tally.add(Some((&account(name), *kind))));
+        for (name, kind) in items {
+            tally.add(Some((&account(name), *kind)));
+        }
         tally
     }
 
-    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     #[test]
     fn without_a_policy_nothing_is_asked() {

@@ -33,7 +33,7 @@ const LARGEST_ID: u64 = i64::MAX.unsigned_abs();
 /// Longest name of a quota group or region.
 const LONGEST_WORD: usize = 64;
 /// How long a plan or a request for approval can be valid.
-const VALIDITY: RangeInclusive<Duration> = Duration::from_secs(60)..=MOST_DELAY;
+const VALIDITY: RangeInclusive<Duration> = Duration::from_mins(1)..=MOST_DELAY;
 
 /// One account.
 #[derive(Debug, Clone)]

@@ -299,8 +299,10 @@ pub fn turn(standing: &Standing<'_>, verb: Verb) -> Turn {
         (Verb::Approve, AwaitingApproval) => Turn::To(terms.state(Passed::Approval)),
         (Verb::Reject, AwaitingApproval) => Turn::To(Rejected),
         (Verb::Lapse, Planned | AwaitingApproval) => Turn::To(Expired),
-        (Verb::Pause, Paused) | (Verb::Resume, Running) | (Verb::Cancel, Canceled) => Turn::Nothing,
-        (Verb::Reject, Rejected) => Turn::Nothing,
+        (Verb::Pause, Paused)
+        | (Verb::Resume, Running)
+        | (Verb::Cancel, Canceled)
+        | (Verb::Reject, Rejected) => Turn::Nothing,
         (Verb::Start, AwaitingApproval | Scheduled | Running | Paused | Finished)
             if review.started.is_some() =>
         {
@@ -367,7 +369,7 @@ mod tests {
     use super::*;
 
     fn gated() -> Terms {
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         Terms { plan: Some(hour), approval: Some(hour), delay: hour, ..Terms::default() }
     }
 
@@ -418,6 +420,8 @@ mod tests {
 
     #[test]
     fn every_gate_is_passed_in_order_and_none_is_skipped() {
+        use DeletionState::{AwaitingApproval, Planned, Running, Scheduled};
+
         let (terms, review) = (gated(), Review::default());
         let mut state = terms.state(Passed::Nothing);
         let mut seen = vec![state];
@@ -428,7 +432,6 @@ mod tests {
             state = next;
             seen.push(state);
         }
-        use DeletionState::{AwaitingApproval, Planned, Running, Scheduled};
         assert_eq!(seen, [Planned, AwaitingApproval, Scheduled, Running]);
         // Nothing but these leads to where things are sent.
         for from in [Planned, AwaitingApproval, Scheduled] {

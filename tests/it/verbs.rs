@@ -27,7 +27,11 @@ async fn turn(stage: &Stage, id: &DeletionId, verb: Verb) -> Turned {
 fn done(turned: Turned) -> vodrm::journal::DeletionRow {
     match turned {
         Turned::Done(row, _) => row,
-        other => panic!("{other:?}"),
+        other @ (Turned::Same(_)
+        | Turned::Wrong(_)
+        | Turned::OtherDigest(_)
+        | Turned::Own(_)
+        | Turned::CapReached(_)) => panic!("{other:?}"),
     }
 }
 

@@ -188,14 +188,14 @@ mod tests {
 
     #[test]
     fn wishes_are_read_and_none_is_guessed() {
-        let with = |fields: &str| {
+        let read_with = |fields: &str| {
             read(&format!(
                 r#"{{"account": "media-cn", {fields}, "targets": [{{"kind": "media", "id": "x"}}]}}"#
             ))
         };
         let wish =
-            with(r#""dry_run": true, "check": true, "delay": "24h", "quarantine": true"#).unwrap().wish;
-        let day = std::time::Duration::from_secs(86_400);
+            read_with(r#""dry_run": true, "check": true, "delay": "24h", "quarantine": true"#).unwrap().wish;
+        let day = std::time::Duration::from_hours(24);
         assert_eq!(wish, Wish { dry_run: true, check: true, delay: day, quarantine: true });
         for (fields, pointer) in [
             (r#""dry_run": "yes""#, "#/dry_run"),
@@ -204,7 +204,7 @@ mod tests {
             (r#""delay": "1h30m""#, "#/delay"),
             (r#""check": true"#, "#/check"),
         ] {
-            assert_eq!(with(fields).unwrap_err()[0].0, pointer, "{fields}");
+            assert_eq!(read_with(fields).unwrap_err()[0].0, pointer, "{fields}");
         }
     }
 }

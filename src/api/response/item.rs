@@ -348,7 +348,8 @@ impl ItemBody {
     }
 }
 
-/// What a look at the vendor told: something, nothing, or why not.
+/// What a look at the vendor told: something, nothing (null), or why not.
+#[expect(clippy::option_option, reason = "left out, null and a value are three answers")]
 fn found(row: &ItemRow) -> (Option<Option<MediaBody>>, Option<String>) {
     let told = row.note.as_ref().and_then(|note| note.found.as_ref()).zip(row.wanted.as_ref());
     match told {

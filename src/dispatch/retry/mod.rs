@@ -618,7 +618,7 @@ fn backoff_step(tries: u32) -> Duration {
     BACKOFF_FIRST.saturating_mul(1 << tries.min(16)).min(BACKOFF_MOST)
 }
 
-fn later(at: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     at.saturating_add(by).unwrap_or(Timestamp::MAX)
 }

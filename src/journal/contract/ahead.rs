@@ -12,8 +12,8 @@ fn checked() -> Terms {
     Terms { plan: Some(HOUR), check: true, ..Terms::default() }
 }
 
-fn blocks(terms: Terms) -> Terms {
-    Terms { quarantine: true, ..terms }
+fn blocks(terms: &Terms) -> Terms {
+    Terms { quarantine: true, ..terms.clone() }
 }
 
 fn items() -> Vec<NewItem> {
@@ -78,7 +78,7 @@ pub(in crate::journal) async fn playback_is_blocked_while_it_waits_and_lifted_if
         (delayed(), Verb::Cancel),
         (approval(), Verb::Lapse),
     ] {
-        let (id, appended) = ahead(bench, blocks(terms), items()).await;
+        let (id, appended) = ahead(bench, blocks(&terms), items()).await;
         let seq = appended.seq;
         assert_eq!(chores(bench).await, [ChoreKind::Quarantine { from: 0 }]);
         let both = vec![(0, playback(Quarantine::Blocked)), (1, playback(Quarantine::BlockedBefore))];
@@ -104,7 +104,7 @@ pub(in crate::journal) async fn playback_is_blocked_while_it_waits_and_lifted_if
         assert_eq!(notes(bench, seq).await, [Some(playback(Quarantine::Lifted)), before.clone(), before]);
     }
     // Nothing is lifted where nothing of ours stands.
-    let (id, appended) = ahead(bench, blocks(delayed()), items()).await;
+    let (id, appended) = ahead(bench, blocks(&delayed()), items()).await;
     assert!(
         note(bench, appended.seq, ChoreWord::Quarantine, vec![(0, playback(Quarantine::NotBlocked))], None)
             .await
@@ -115,7 +115,7 @@ pub(in crate::journal) async fn playback_is_blocked_while_it_waits_and_lifted_if
 }
 
 pub(in crate::journal) async fn playback_is_blocked_once_on_the_way(bench: &Bench) {
-    let all = Terms { plan: Some(HOUR), approval: Some(HOUR), ..blocks(delayed()) };
+    let all = Terms { plan: Some(HOUR), approval: Some(HOUR), ..blocks(&delayed()) };
     let (id, appended) = ahead(bench, all, items()).await;
     assert_eq!(chores(bench).await, [], "a plan blocks nothing");
     done(by(bench, &id, Verb::Start, "ops").await);
@@ -150,7 +150,7 @@ pub(in crate::journal) async fn playback_is_blocked_once_on_the_way(bench: &Benc
 
 pub(in crate::journal) async fn work_ahead_goes_on_after_a_restart(bench: &Bench) {
     let (_, plan) = ahead(bench, checked(), items()).await;
-    let (_, waits) = ahead(bench, blocks(delayed()), items()).await;
+    let (_, waits) = ahead(bench, blocks(&delayed()), items()).await;
     note(bench, plan.seq, ChoreWord::Check, vec![(0, found(Found::Missing))], Some(1)).await;
     note(bench, waits.seq, ChoreWord::Quarantine, vec![(0, playback(Quarantine::Blocked))], Some(2)).await;
     bench.journal.close().await;
@@ -163,7 +163,7 @@ pub(in crate::journal) async fn work_ahead_goes_on_after_a_restart(bench: &Bench
 }
 
 pub(in crate::journal) async fn notes_add_to_each_other_and_go_with_their_deletion(bench: &Bench) {
-    let terms = Terms { plan: Some(HOUR), check: true, ..blocks(approval()) };
+    let terms = Terms { plan: Some(HOUR), check: true, ..blocks(&approval()) };
     let (id, appended) = ahead(bench, terms, items()).await;
     note(bench, appended.seq, ChoreWord::Check, vec![(0, found(Found::Missing))], None).await;
     done(by(bench, &id, Verb::Start, "ops").await);

@@ -47,7 +47,7 @@ fn forms(secret: &str) -> Vec<String> {
         // As Rust prints bytes, and as JSON does.
         numbers(", "),
         numbers(","),
-        bytes.iter().map(|byte| format!("%{byte:02X}")).collect(),
+        bytes.iter().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat(),
         percent(NON_ALPHANUMERIC),
         lower_escapes(&percent(NON_ALPHANUMERIC)),
         percent(RESERVED),
@@ -71,7 +71,7 @@ fn inner(engine: &impl base64::Engine, before: usize, secret: &[u8]) -> String {
     // A character has six bits: those that share some with what stands before or behind go.
     let first = (before * 8).div_ceil(6);
     let last = bytes.len() * 8 / 6;
-    text[first..last].to_owned()
+    text.get(first..last).unwrap().to_owned()
 }
 
 /// `%2F` is `%2f` to many.
@@ -149,15 +149,17 @@ fn a_planted_leak_is_found_in_every_form() {
         utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
         "canary%2fplanted%2bleak%3d17%3f%7e".to_owned(),
         "canary%2Fplanted%2Bleak%3D17%3F~".to_owned(),
-        text.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat(),
         "\"canary\\/planted+leak=17?~\"".to_owned(),
         text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"),
     ];
     for before in 0..6 {
         planted.push(STANDARD_NO_PAD.encode(around(before)));
         planted.push(URL_SAFE_NO_PAD.encode(around(before)));
-        planted
-            .push(base64::engine::general_purpose::STANDARD.encode(&around(before)[..before + text.len()]));
+        planted.push(
+            base64::engine::general_purpose::STANDARD
+                .encode(around(before).get(..before + text.len()).unwrap()),
+        );
     }
     for leak in planted {
         let place =

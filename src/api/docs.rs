@@ -55,7 +55,7 @@ impl Modify for Key {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "An API key of a configured caller, or a token of a configured issuer that names one; a 401 where it is missing. What a route needs is its `x-scope`: one scope, a list of which one is enough, `none`, or `read-unless-public` (a switch opens it). Not needed where no caller is configured, which goes on loopback only.",
+                "An API key of a configured caller, or a token of a configured issuer that names one; a 401 where it is missing. What a route needs is its `x-scope`: one scope, a list of which one is enough, `none`, or `read-unless-public` (a switch opens it); with `x-accounts: all` the caller must see every account. Not needed where no caller is configured, which goes on loopback only.",
             ))
             .build();
         let components = document.components.get_or_insert_default();

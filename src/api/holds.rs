@@ -7,6 +7,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
+use jiff::Timestamp;
 
 use super::actions::read_body;
 use super::auth::Who;
@@ -48,13 +49,15 @@ pub async fn put(
     Query::parse(query.as_deref())?.end()?;
     let account = who.on(&api, &account, Scope::Hold)?;
     let reason = verb::needed_reason(&read_body(&api, &headers, body).await?)?;
+    let now = api.clock.now();
     let hold = Hold {
         account,
         id: hold_id(&id)?,
         asset: None,
         reason,
         held_by: who.0.name.clone(),
-        held_at: api.clock.now(),
+        // As it is kept: whole milliseconds.
+        held_at: Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now),
     };
     match api.dispatch.hold(hold).await {
         Ok(hold) => Ok(Json(HoldBody::from(&hold))),

@@ -78,7 +78,7 @@ pub async fn start_account(
     path = "/v1/stop",
     tag = "stop switches",
     operation_id = "stopAll",
-    extensions(("x-scope" = json!("admin"))),
+    extensions(("x-scope" = json!("admin")), ("x-accounts" = json!("all"))),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "The switches that are on", body = StopsBody), GuardProblems)
 )]
@@ -102,7 +102,7 @@ pub async fn stop_all(
     path = "/v1/start",
     tag = "stop switches",
     operation_id = "startAll",
-    extensions(("x-scope" = json!("admin"))),
+    extensions(("x-scope" = json!("admin")), ("x-accounts" = json!("all"))),
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "The switches that are still on", body = StopsBody), GuardProblems)
 )]

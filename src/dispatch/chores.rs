@@ -109,7 +109,7 @@ async fn vendor_step(shared: &Arc<Shared>, chore: &Chore) -> Result<bool, journa
         }
     }
     let over = shared.stop.child_token();
-    let work = async {
+    let errand = async {
         match chore.kind {
             ChoreKind::Check { from } => checks::step(shared, chore, from, &over).await,
             ChoreKind::Quarantine { from } => quarantine::block_step(shared, chore, from, &over).await,
@@ -117,14 +117,14 @@ async fn vendor_step(shared: &Arc<Shared>, chore: &Chore) -> Result<bool, journa
             ChoreKind::Cancel | ChoreKind::Retry { .. } => Ok(()),
         }
     };
-    let mut work = pin!(work);
+    let mut errand = pin!(errand);
     tokio::select! {
         biased;
-        done = &mut work => return done.map(|()| true),
+        done = &mut errand => return done.map(|()| true),
         () = no_longer_due(shared, chore, &mut watch) => over.cancel(),
     }
     // A call under way is waited for: what it does must not come after what follows.
-    work.await.map(|()| true)
+    errand.await.map(|()| true)
 }
 
 /// Resolves when the work is not to be done now any more.
@@ -150,13 +150,25 @@ enum Due {
 }
 
 fn due(word: ChoreWord, row: Option<&DeletionRow>) -> Due {
-    let Some(row) = row.filter(|row| row.chore == Some(word)) else { return Due::Never };
-    match (word, row.state) {
-        (ChoreWord::Check, DeletionState::Planned)
-        | (ChoreWord::Quarantine, DeletionState::AwaitingApproval | DeletionState::Scheduled)
-        | (ChoreWord::Lift, _) => Due::Now,
-        (ChoreWord::Quarantine, DeletionState::Paused) => Due::Later,
-        _ => Due::Never,
+    let row = row.filter(|row| row.chore == Some(word));
+    row.map_or(Due::Never, |row| due_in(word, row.state))
+}
+
+fn due_in(word: ChoreWord, state: DeletionState) -> Due {
+    use DeletionState::{
+        AwaitingApproval, Canceled, Expired, Finished, Paused, Planned, Receiving, Rejected, Running,
+        Scheduled,
+    };
+    match (word, state) {
+        (ChoreWord::Lift, _)
+        | (ChoreWord::Check, Planned)
+        | (ChoreWord::Quarantine, AwaitingApproval | Scheduled) => Due::Now,
+        (ChoreWord::Quarantine, Paused) => Due::Later,
+        (
+            ChoreWord::Cancel | ChoreWord::Retry | ChoreWord::Check | ChoreWord::Quarantine,
+            Receiving | Running | Paused | Finished | Canceled | Planned | AwaitingApproval | Rejected
+            | Expired | Scheduled,
+        ) => Due::Never,
     }
 }
 
@@ -219,5 +231,23 @@ async fn page(
             Some(next) if items.is_empty() => from = next,
             next => return Ok((items, next)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vendors_are_asked_only_while_it_makes_sense() {
+        let now = |word| {
+            let due = |state: &DeletionState| due_in(word, *state) == Due::Now;
+            DeletionState::ALL.into_iter().filter(due).collect::<Vec<_>>()
+        };
+        assert_eq!(now(ChoreWord::Check), [DeletionState::Planned]);
+        assert_eq!(now(ChoreWord::Quarantine), [DeletionState::AwaitingApproval, DeletionState::Scheduled]);
+        assert_eq!(now(ChoreWord::Lift), DeletionState::ALL, "whatever ended it, our blocks go");
+        assert_eq!(due_in(ChoreWord::Quarantine, DeletionState::Paused), Due::Later);
+        assert_eq!(due_in(ChoreWord::Quarantine, DeletionState::Running), Due::Never);
     }
 }

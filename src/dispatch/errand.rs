@@ -70,7 +70,11 @@ pub(super) enum Look {
 
 /// Where the next step looks for more: behind a full page.
 pub(super) fn next_page(rows: &[ItemRow]) -> Option<u32> {
-    rows.last().filter(|_| rows.len() >= PAGE).map(|row| row.key.index.saturating_add(1))
+    behind(rows.last().map(|row| row.key.index), rows.len())
+}
+
+fn behind(last: Option<u32>, rows: usize) -> Option<u32> {
+    last.filter(|_| rows >= PAGE).and_then(|last| last.checked_add(1))
 }
 
 /// Looks at all targets, each asset once; `None` if it was called off.
@@ -102,7 +106,9 @@ pub(super) async fn look(
                 return None;
             }
             for (sharers, told) in whom.iter().zip(asked.told) {
-                sharers.iter().for_each(|at| put(&mut looks, *at, Look::Told(told.clone())));
+                for at in sharers {
+                    put(&mut looks, *at, Look::Told(told.clone()));
+                }
             }
         }
     }
@@ -164,13 +170,11 @@ async fn go(
             asked.calls.push((record(lane, started_at, duration, &report), group.entries.clone()));
         }
         let verdicts = complete(report.verdicts, group.entries.len(), call.operation.effect);
-        let fault = verdicts.iter().find_map(|verdict| match verdict {
-            Verdict::Fault(reason) => Some(*reason),
-            _ => None,
-        });
-        if let Some(reason) = fault {
-            shared.block(&account.gate, &lane.id, reason);
-            shared.wakes.wake_all();
+        for verdict in &verdicts {
+            if let Verdict::Fault(reason) = verdict {
+                shared.block(&account.gate, &lane.id, *reason);
+                shared.wakes.wake_all();
+            }
         }
         if verdicts.contains(&Verdict::Doubtful { unanswered: true }) {
             // What the vendor may still do must not come after what is asked of it next, be that a
@@ -181,13 +185,10 @@ async fn go(
             }
         }
         let alone = group.entries.len() == 1;
-        let Sorted { answered, again } = sort(group, verdicts, &mut asked.told);
-        for at in answered {
-            let verdict = asked.told.get(at).map(|told| &told.verdict);
-            denied = match verdict {
-                Some(Verdict::NotOk { maybe_account: true, .. }) if alone => denied + 1,
-                _ => 0,
-            };
+        let Sorted { answered, again } = sort(&group, verdicts, &mut asked.told);
+        for told in answered.into_iter().filter_map(|at| asked.told.get(at)) {
+            let is_denied = alone && matches!(told.verdict, Verdict::NotOk { maybe_account: true, .. });
+            denied = if is_denied { denied + 1 } else { 0 };
         }
         for group in again.into_iter().rev() {
             groups.push_front(group);
@@ -307,12 +308,12 @@ fn follows(verdict: &Verdict, group: &Group) -> Follows {
 }
 
 /// Writes down what was said of each entry, and tells who goes again. Pure.
-fn sort(group: Group, verdicts: Vec<Verdict>, told: &mut [Told]) -> Sorted {
+fn sort(group: &Group, verdicts: Vec<Verdict>, told: &mut [Told]) -> Sorted {
     let mut sorted = Sorted { answered: Vec::new(), again: Vec::new() };
     let (mut repeats, mut apart) = (Vec::new(), Vec::new());
     let (mut counted, mut free) = (false, false);
     for (at, verdict) in group.entries.iter().copied().zip(verdicts) {
-        match follows(&verdict, &group) {
+        match follows(&verdict, group) {
             Follows::Nothing => sorted.answered.push(at),
             Follows::Repeat { counts } => {
                 // A fault of the account is waited for behind its gate, however long it takes.
@@ -352,7 +353,7 @@ mod tests {
         Verdict::Facts(Box::new(Facts::only(Standing::Stands)))
     }
 
-    fn sorted(group: Group, verdicts: Vec<Verdict>) -> (Sorted, Vec<Told>) {
+    fn sorted(group: &Group, verdicts: Vec<Verdict>) -> (Sorted, Vec<Told>) {
         let nothing = Told { verdict: Verdict::Again(Again::NotSent), in_doubt: false };
         let mut told = vec![nothing; 8];
         let sorted = sort(group, verdicts, &mut told);
@@ -364,19 +365,27 @@ mod tests {
     }
 
     #[test]
+    fn only_a_full_page_has_one_behind_it() {
+        assert_eq!(behind(None, 0), None);
+        assert_eq!(behind(Some(700), PAGE - 1), None);
+        assert_eq!(behind(Some(700), PAGE), Some(701), "by index, not by number: some may be left out");
+        assert_eq!(behind(Some(u32::MAX), PAGE), None);
+    }
+
+    #[test]
     fn what_was_said_of_the_whole_call_is_asked_in_halves() {
-        let (sorted, _) = sorted(Group::of(vec![0, 1, 2]), vec![refused(true); 3]);
+        let (sorted, _) = sorted(&Group::of(vec![0, 1, 2]), vec![refused(true); 3]);
         assert_eq!((entries(&sorted.again), sorted.answered), (vec![vec![0, 1], vec![2]], vec![]));
-        let (sorted, _) = self::sorted(Group::of(vec![5]), vec![refused(true)]);
+        let (sorted, _) = self::sorted(&Group::of(vec![5]), vec![refused(true)]);
         assert_eq!((sorted.again, sorted.answered), (vec![], vec![5]), "it was said of this one");
-        let (sorted, _) = self::sorted(Group::of(vec![4, 5]), vec![Verdict::Unclear; 2]);
+        let (sorted, _) = self::sorted(&Group::of(vec![4, 5]), vec![Verdict::Unclear; 2]);
         assert_eq!(entries(&sorted.again), [[4], [5]]);
     }
 
     #[test]
     fn only_those_without_an_answer_go_again() {
         let verdicts = vec![facts(), Verdict::Again(Again::Unavailable), Verdict::Absent, refused(false)];
-        let (sorted, told) = sorted(Group::of(vec![0, 1, 2, 3]), verdicts);
+        let (sorted, told) = sorted(&Group::of(vec![0, 1, 2, 3]), verdicts);
         assert_eq!(sorted.answered, [0, 2, 3]);
         let [again] = sorted.again.as_slice() else { panic!("{:?}", sorted.again) };
         assert_eq!((&again.entries, again.tries, again.free), (&vec![1], 1, 0));
@@ -394,7 +403,7 @@ mod tests {
             let (mut group, mut calls, mut last) = (Group::of(vec![0]), 0, Duration::ZERO);
             loop {
                 calls += 1;
-                let (sorted, _) = sorted(group, vec![verdict.clone()]);
+                let (sorted, _) = sorted(&group, vec![verdict.clone()]);
                 let Some(next) = sorted.again.into_iter().next() else { break };
                 assert!(next.pause >= last && next.pause <= PAUSE_MOST);
                 (last, group) = (next.pause, next);
@@ -405,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_fault_of_the_account_uses_up_no_try() {
-        let (sorted, _) = sorted(Group::of(vec![0]), vec![Verdict::Fault(LaneReason::BadCredentials)]);
+        let (sorted, _) = sorted(&Group::of(vec![0]), vec![Verdict::Fault(LaneReason::BadCredentials)]);
         let [again] = sorted.again.as_slice() else { panic!("{:?}", sorted.again) };
         assert_eq!(again.calls(), 0);
     }
@@ -414,8 +423,8 @@ mod tests {
     fn a_doubt_is_remembered_whatever_is_said_later() {
         let mut told = vec![Told { verdict: Verdict::Done, in_doubt: false }];
         let lost = vec![Verdict::Doubtful { unanswered: true }];
-        let again = sort(Group::of(vec![0]), lost, &mut told).again;
-        sort(again.into_iter().next().unwrap(), vec![refused(false)], &mut told);
+        let again = sort(&Group::of(vec![0]), lost, &mut told).again;
+        sort(&again[0], vec![refused(false)], &mut told);
         assert_eq!(told, [Told { verdict: refused(false), in_doubt: true }]);
     }
 }

@@ -113,12 +113,12 @@ async fn write(
 ) -> Result<bool, journal::Error> {
     let note = |(index, mark)| (index, Note { found: None, quarantine: Some(mark) });
     let notes = marks.into_iter().map(note).collect();
-    let noted = shared.journal.note(chore.seq, Noted { chore: word, notes, next }).await?;
+    let is_due = shared.journal.note(chore.seq, Noted { chore: word, notes, next }).await?;
     shared.journal_works();
     if next.is_none() {
         shared.wakes.wake(&chore.id);
     }
-    Ok(noted)
+    Ok(is_due)
 }
 
 /// How an item stands when its page is looked at.
@@ -226,11 +226,11 @@ async fn switch(
     let mut switched: BTreeMap<u32, Option<Told>> = items.iter().map(|(index, _)| (*index, None)).collect();
     for (id, assets) in assets(items) {
         let Some(account) = shared.accounts.get(id) else { continue };
-        let (mut left, mut calls, mut is_off) = (assets.as_slice(), Vec::new(), false);
-        while let Some((first, _)) = left.first().filter(|_| !is_off) {
+        let (mut ahead, mut calls, mut is_off) = (assets.as_slice(), Vec::new(), false);
+        while let Some((first, _)) = ahead.first().filter(|_| !is_off) {
             let one = account.provider.block(&[MediaId::clone(first)], lift);
             let Some(most) = one.map(|call| call.operation.items_per_call.max(1)) else { break };
-            let (some, rest) = left.split_at(most.min(left.len()));
+            let (some, rest) = ahead.split_at(most.min(ahead.len()));
             let ids: Vec<MediaId> = some.iter().map(|(id, _)| MediaId::clone(id)).collect();
             let Some(call) = account.provider.block(&ids, lift) else { break };
             let asked = errand::ask(shared, account, &call, over).await;
@@ -241,7 +241,7 @@ async fn switch(
                 let whom = entries.into_iter().filter_map(|at| some.get(at)).flat_map(|(_, whom)| whom);
                 (call, whom.copied().collect::<Vec<u32>>())
             }));
-            (left, is_off) = (rest, asked.is_off);
+            (ahead, is_off) = (rest, asked.is_off);
         }
         let records = records(chore, id, lift, &calls);
         if !records.is_empty() {
@@ -261,7 +261,9 @@ fn records(chore: &Chore, account: &AccountId, lift: bool, calls: &[(CallRecord,
     let (mut ranges, mut digest) = (Ranges::default(), audit::NOTHING);
     let mut said: Vec<String> = Vec::new();
     for (call, indexes) in calls {
-        indexes.iter().for_each(|index| ranges.add(*index));
+        for index in indexes {
+            ranges.add(*index);
+        }
         let items: Vec<_> = indexes.iter().map(|index| (*index, None)).collect();
         digest = audit::call_digest(&digest, call, &items);
         let word = audit::said(call);
@@ -420,7 +422,9 @@ mod tests {
             request_id: request.map(ToOwned::to_owned),
         };
         let lost = (call(AttemptClass::Ambiguous, None, None), vec![0, 1, 4]);
-        let [sent] = &records(&chore, &account, false, &[lost.clone()])[..] else { panic!("no answer came") };
+        let [sent] = &records(&chore, &account, false, std::slice::from_ref(&lost))[..] else {
+            panic!("no answer came")
+        };
         assert_eq!(
             (sent.action, sent.reason.as_deref()),
             (Action::Sent, Some("Forbid to block playback, calls: 1"))

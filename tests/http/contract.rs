@@ -176,7 +176,15 @@ fn closed_lists_are_those_of_the_code() {
     let reasons = vodrm::types::outcome::Reason::ALL.map(vodrm::types::outcome::Reason::as_str);
     assert_eq!(words(&schemas["Reason"]), reasons);
     let outcomes = vodrm::types::outcome::Outcome::ALL.map(vodrm::types::outcome::Outcome::as_str);
-    assert_eq!(words(&schemas["Outcome"]), outcomes);
+    // Beside those that items end with, what a plan's items are shown as.
+    let shown: Vec<&str> = outcomes.into_iter().chain(["planned"]).collect();
+    assert_eq!(words(&schemas["Outcome"]), shown);
+    let actions = vodrm::journal::audit::Action::ALL.map(vodrm::journal::audit::Action::as_str);
+    assert_eq!(words(&schemas["AuditAction"]), actions);
+    let effects = vodrm::types::effects::GoesWith::ALL.map(vodrm::types::effects::GoesWith::as_str);
+    assert_eq!(words(&schemas["GoesWith"]), effects);
+    let blocks = vodrm::journal::Quarantine::ALL.map(vodrm::journal::Quarantine::as_str);
+    assert_eq!(words(&schemas["Quarantine"]), blocks);
     let kinds = vodrm::types::target::Kind::ALL.map(vodrm::types::target::Kind::as_str);
     assert_eq!(words(&schemas["Kind"]), kinds);
     let blocks = vodrm::types::outcome::LaneReason::ALL.map(vodrm::types::outcome::LaneReason::as_str);

@@ -116,7 +116,8 @@ async fn what_stands_around_a_list_is_checked_before_it_is_read() {
     let renditions = post(&format!("?account={ALI}&kind=renditions"), text).send().await;
     assert!(renditions.problem(400, "malformed")["detail"].as_str().unwrap().contains("ndjson"));
     post(&format!("?account={ALI}&force=true"), text).send().await.problem(400, "malformed");
-    post(&format!("?account={ALI}&dry_run=true"), text).send().await.problem(422, "not_served");
+    post(&format!("?account={ALI}&purge_cdn=true"), text).send().await.problem(422, "not_served");
+    post(&format!("?account={ALI}&check=true"), text).send().await.problem(400, "malformed");
     post(&format!("?account={ALI}"), "text/plain; charset=utf-16")
         .send()
         .await

@@ -23,6 +23,8 @@ struct Route {
     path: String,
     /// The scopes of which one is enough; `None` if nobody is asked who they are.
     needs: Option<Vec<String>>,
+    /// Only for who sees every account.
+    for_all: bool,
 }
 
 /// What a cell must answer.
@@ -72,6 +74,7 @@ fn routes(deletion: &str) -> Vec<Route> {
                 template: template.clone(),
                 path: fill(template),
                 needs: needs(operation),
+                for_all: operation["x-accounts"] == "all",
             }));
         }
     }
@@ -148,6 +151,7 @@ fn expected(route: &Route, column: &Column) -> Expected {
     let names_one = route.template.contains("{account}") || route.template.contains("{deletion}");
     match needs.iter().any(|need| scopes.contains(&need.as_str())) {
         false => Expected::Scope,
+        true if route.for_all => Expected::Scope,
         true if column.sees_the_account => Expected::Entered,
         true if names_one => Expected::Missing,
         true => Expected::Known,

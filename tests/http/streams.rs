@@ -134,7 +134,9 @@ async fn two_hundred_readers_that_do_not_read_hold_a_chunk_each() {
     for n in 0..200 {
         let (path, accept) =
             if n % 2 == 0 { ("items", "application/x-ndjson") } else { ("events", "text/event-stream") };
-        let request = http::Request::get(format!("/v1/deletions/{id}/{path}")).header("accept", accept);
+        let request = http::Request::get(format!("/v1/deletions/{id}/{path}"))
+            .header("accept", accept)
+            .header("host", "vodrm");
         let answer = router.clone().oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
         assert_eq!(answer.status(), 200);
         let mut body = answer.into_body();

@@ -1,10 +1,10 @@
 //! Seeded simulations of the real dispatch.
 //!
-//! One seed is one world: accounts with limits, requests of several callers, verbs,
-//! process deaths, a failing disk and a faulty vendor, all drawn beforehand. The
-//! journal is the model, time is moved by hand, everything runs on one thread, so
-//! that a seed always plays the same. `tests/sim/run` plays more of them, and one
-//! seed line by line.
+//! One seed is one world: accounts with limits and policies, requests of several callers,
+//! verbs, decisions, holds, stop switches, process deaths, a failing disk and a faulty
+//! vendor, all drawn beforehand. The journal is the model, time is moved by hand,
+//! everything runs on one thread, so that a seed always plays the same. `tests/sim/run`
+//! plays more of them, and one seed line by line.
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed, and the place tells why")]
 #![expect(clippy::print_stdout, reason = "a run tells what it played")]

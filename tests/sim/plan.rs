@@ -285,6 +285,7 @@ fn request(chance: &mut StdRng, accounts: &[AccountPlan]) -> Ask {
         wanted,
         wish: Wish {
             dry_run: chance.random_bool(0.15),
+            check: chance.random_bool(0.4),
             delay: if chance.random_bool(0.2) { seconds(chance, 40) } else { Duration::ZERO },
             ..Wish::default()
         },

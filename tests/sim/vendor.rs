@@ -498,7 +498,7 @@ impl Vendor {
     }
 }
 
-/// Whether an item wants it: else it is a probe, or asks which asset a hold is about.
+/// Whether an item wants it: else it is a probe, or asks for a plan or for a hold.
 fn is_of_an_item(entry: &Entry) -> bool {
     entry.target.name.as_str() != PROBE && !entry.parts.is_empty()
 }
@@ -715,7 +715,8 @@ impl Provider for Client {
 
     fn survey(&self, target: &Target) -> Option<(&'static Operation, Entry)> {
         let operation = self.route(target).ok()?.settle?;
-        Some((operation, Entry { target: target.clone(), asset: None, parts: vec![PartName::Asset] }))
+        // No item is sent with it, which the parts tell.
+        Some((operation, Entry { target: target.clone(), asset: None, parts: Vec::new() }))
     }
 
     fn effects(&self, _: &Target) -> Vec<GoesWith> {

@@ -208,7 +208,7 @@ impl Journal for MemoryJournal {
     }
 
     async fn turn(&self, deletion: &DeletionId, asked: Asked) -> Result<Option<Turned>, Error> {
-        let (done, recorded) = self.write(|state, written| state.turn(deletion, asked, written))?;
+        let (done, recorded) = self.write(|state, written| state.turn(deletion, &asked, written))?;
         Ok(self.turned(done, recorded))
     }
 

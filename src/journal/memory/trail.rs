@@ -120,7 +120,9 @@ impl State {
         for (seq, items) in carried {
             let Some(id) = self.deletions.get(&seq).map(|deletion| deletion.id.clone()) else { continue };
             let mut ranges = Ranges::default();
-            items.iter().for_each(|(index, _)| ranges.add(*index));
+            for (index, _) in &items {
+                ranges.add(*index);
+            }
             let operation = &call.lane.operation;
             let sent = Entry {
                 actor: SERVICE.to_owned(),
@@ -154,7 +156,9 @@ impl State {
     pub(super) fn tell_settled(&mut self, all: &[ItemKey], settlement: &Settlement, now: Timestamp) {
         let Some(row) = all.first().and_then(|key| self.row(*key)) else { return };
         let (mut ranges, outcome) = (Ranges::default(), settlement.ending.outcome);
-        all.iter().for_each(|key| ranges.add(key.index));
+        for key in all {
+            ranges.add(key.index);
+        }
         let told: Vec<_> = all.iter().map(|key| (key.index, outcome)).collect();
         let reason = settlement.reason.as_ref();
         let entry = Entry {

@@ -40,7 +40,7 @@ impl State {
     pub(super) fn turn(
         &mut self,
         id: &DeletionId,
-        asked: Asked,
+        asked: &Asked,
         written: &mut Written,
     ) -> Result<Verdict, Error> {
         let seq = match self.asked_of(id) {

@@ -43,6 +43,7 @@ const HELD: [&str; 3] = ["v1", "v2", "v*"];
 type Item = (u8, u8, usize, bool, usize);
 
 /// What a deletion waits for, and its caller's cap.
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn apart")]
 #[derive(Debug, Clone)]
 struct Gates {
     plan: bool,

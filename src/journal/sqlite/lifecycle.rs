@@ -122,9 +122,7 @@ fn go(writing: &mut Writing<'_>, row: &DeletionRow, asked: &Asked, to: DeletionS
         folded::flush(connection, &mut writing.words, seq)?;
     }
     let reason = asked.reason.as_deref().or(asked.pause.as_ref().and_then(|pause| pause.reason.as_deref()));
-    // Time is nobody's.
-    let actor = if asked.verb == Verb::Lapse { audit::SERVICE } else { &asked.by };
-    let entry = chain::about(row, action(asked.verb, to), actor, reason);
+    let entry = chain::about(row, action(asked.verb, to), &asked.by, reason);
     chain::add(connection, &mut writing.words, now, entry)?;
     let pause = match (asked.verb, &asked.pause) {
         (Verb::Pause, Some(why)) => Some(rows::json(why)?),

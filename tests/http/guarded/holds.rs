@@ -55,7 +55,10 @@ async fn holds_are_put_listed_and_lifted_by_those_who_may() {
     let second = guarded.get("legal", &format!("{page}&page_token={token}")).await.json();
     let ids = [&first["items"][0]["id"], &second["items"][0]["id"]];
     assert_eq!((ids, &second["next_page_token"]), ([&json!(ten::AUDIO), &json!("promo-*")], &json!(null)));
-    assert_eq!(guarded.get("legal", &hold(TEN, "promo-*")).await.status, 200);
+    let shown = guarded.get("legal", &hold(TEN, "promo-*")).await.json();
+    let put = guarded.call("legal", "PUT", &hold(TEN, "promo-*"), Some(&why)).await.json();
+    assert_eq!(shown["reason"], put["reason"]);
+    assert_eq!(guarded.get("legal", &hold(TEN, "promo-*")).await.json(), put, "as it was answered");
     assert_eq!(guarded.call("legal", "DELETE", &hold(TEN, "promo-*"), None).await.status, 200);
     guarded.call("legal", "DELETE", &hold(TEN, "promo-*"), None).await.problem(404, "not_found");
     let path = format!("/v1/accounts/{TEN}/media/{}", ten::AUDIO);

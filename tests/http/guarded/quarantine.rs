@@ -239,15 +239,32 @@ async fn a_stopped_account_blocks_and_opens_nothing_until_it_is_started() {
 }
 
 #[tokio::test]
+async fn a_pause_keeps_what_plays_until_it_is_resumed() {
+    let guarded = Guarded::quick(Policy::default()).await;
+    let (stop, start) = (format!("/v1/accounts/{TEN}/stop"), format!("/v1/accounts/{TEN}/start"));
+    guarded.call("root", "POST", &stop, None).await;
+    let video = ten::video(1);
+    let id = id_of(&guarded.post("cms", &waiting(&[&video])).await);
+    assert_eq!(guarded.verb("cms", &id, "pause", &json!({})).await.json()["state"], "paused");
+    guarded.call("root", "POST", &start, None).await;
+    let other = id_of(&guarded.post("cms", &waiting(&[&ten::video(2)])).await);
+    guarded.marked(&other).await;
+    guarded.asked(1).await;
+    assert!(!guarded.is_blocked(&video));
+    assert_eq!(guarded.verb("cms", &id, "resume", &json!({})).await.json()["state"], "scheduled");
+    guarded.asked(2).await;
+    assert!(guarded.is_blocked(&video));
+}
+
+#[tokio::test]
 async fn what_is_held_meanwhile_is_not_blocked() {
     let guarded = Guarded::quick(Policy::default()).await;
     let (held, free) = (ten::video(1), ten::video(2));
-    let stop = format!("/v1/accounts/{TEN}/stop");
     let mut body = waiting(&[&held, &free]);
     body["dry_run"] = json!(true);
     let planned = guarded.post("cms", &body).await;
     assert_eq!(planned.status, 200, "{planned:?}");
-    assert_eq!(guarded.house.vendors.calls(), 0, "{stop}: a plan blocks nothing");
+    assert_eq!(guarded.house.vendors.calls(), 0, "a plan blocks nothing");
     let why = json!({"reason": "court order 7"});
     let put = guarded.call("legal", "PUT", &format!("/v1/accounts/{TEN}/holds/{held}"), Some(&why)).await;
     assert_eq!(put.status, 200, "{put:?}");

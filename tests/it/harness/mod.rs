@@ -253,6 +253,16 @@ impl World {
         item
     }
 
+    /// A deletion as soon as none of its items is being sent.
+    pub(crate) async fn at_rest(&self, accepted: &Answer) -> Answer {
+        let look = async || self.get(accepted.location()).await;
+        let mut now = look().await;
+        while now.items().iter().any(|item| item["state"] == "sending") {
+            now = look().await;
+        }
+        now
+    }
+
     /// The attempts of an item: the receipt's calls.
     pub(crate) async fn calls_of(&self, of: &Answer, index: usize) -> Vec<Value> {
         let receipt = self.get(&format!("{}/items/{index}", of.location())).await;

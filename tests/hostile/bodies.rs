@@ -166,7 +166,7 @@ fn classes() -> Vec<Class> {
             MALFORMED,
             vec![
                 doubled(&valid().replacen('{', "{\"account\":\"sandbox-tencent\",", 1)),
-                doubled(&format!(r#"{{"targets":[],{}"#, &valid()[1..])),
+                doubled(&valid().replacen('{', "{\"targets\":[],", 1)),
                 doubled(&around(&TARGET.replace('}', ",\"id\":\"other\"}"))),
                 doubled(&around(&TARGET.replace('}', ",\"\\u0069d\":\"other\"}"))),
                 doubled(&around(&TARGET.replace('{', "{\"\\u006b\\u0069\\u006e\\u0064\":\"image\","))),

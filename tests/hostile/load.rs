@@ -16,10 +16,9 @@ use crate::report::{self, Times, is_full};
 use crate::service::{ALI, MOST_KB, Service, TEN};
 use crate::{contract, soon};
 
-/// A refusal takes at most this (issue): what the report is held to.
+/// A refusal takes at most this. The full run is held to it; the short one shares its machine with
+/// other tests and is not optimized, so that its times are held against each other.
 const REFUSED_WITHIN: Duration = Duration::from_millis(50);
-/// What every run must keep to: machines that test are shared, and the build is not optimized.
-const LEEWAY: u32 = 10;
 /// Connections, each with a request every so often.
 const CALLERS: usize = 200;
 /// Of so many answers one is held against the whole contract, which takes longer than the answer.
@@ -139,15 +138,18 @@ async fn judge(name: &str, service: Service, offer: Offer) {
     assert_eq!(all_finished(&service).await, accepted, "what was accepted is there, and nothing else");
     assert!(accepted > 0 && refused > 2 * accepted, "{accepted} accepted, {refused} refused");
     let p99 = met.refused.within(0.99);
-    assert!(p99 < REFUSED_WITHIN * LEEWAY, "a refusal took {p99:?}");
-    assert!(health.within(0.99) < REFUSED_WITHIN * LEEWAY, "{:?}", health.within(0.99));
-    assert!(service.peak_kb() < MOST_KB, "{} kB", service.peak_kb());
+    // First, so that a run that fails has its figures too.
     report::write(
         name,
         json!({"callers": CALLERS, "seconds": lasts().as_secs(), "accepted": met.accepted.figures(),
             "refused": met.refused.figures(), "health": health.figures(), "peak_kb": service.peak_kb(),
             "refused_within_50_ms": p99 < REFUSED_WITHIN}),
     );
+    let usual = [&met.refused, &health].map(|times| times.within(0.5));
+    let accepting = met.accepted.within(0.5) * 2 + REFUSED_WITHIN;
+    assert!(usual.iter().all(|time| *time < accepting), "{usual:?}, and who is accepted {accepting:?}");
+    assert!(!is_full() || p99 < REFUSED_WITHIN, "a refusal took {p99:?}");
+    assert!(service.peak_kb() < MOST_KB, "{} kB", service.peak_kb());
     service.end().await;
 }
 

@@ -33,14 +33,11 @@ impl Echo {
     /// Every signature that was sent here, and what else proves a key.
     pub(super) fn signatures(&self) -> Vec<String> {
         let heard = self.heard.lock().unwrap().clone();
-        let mut found: Vec<String> = heard
-            .match_indices("Signature=")
-            .map(|(at, name)| {
-                let rest = &heard[at + name.len()..];
-                let end = rest.find(['&', ',', '\r', '\n', ' ', '"']).unwrap_or(rest.len());
-                percent_encoding::percent_decode_str(&rest[..end]).decode_utf8().unwrap().into_owned()
-            })
-            .collect();
+        let ends = ['&', ',', '\r', '\n', ' ', '"'];
+        let signatures = heard.split("Signature=").skip(1).filter_map(|rest| rest.split(ends).next());
+        let decoded =
+            signatures.map(|text| percent_encoding::percent_decode_str(text).decode_utf8().unwrap());
+        let mut found: Vec<String> = decoded.map(std::borrow::Cow::into_owned).collect();
         found.sort();
         found.dedup();
         found
@@ -57,12 +54,12 @@ async fn answer(mut stream: TcpStream, heard: Arc<Mutex<String>>) {
     let text = String::from_utf8_lossy(&request).into_owned();
     heard.lock().unwrap().push_str(&text);
     let page = format!("<html><body>Proxy error. You sent:<pre>{text}</pre></body></html>");
-    let head = format!(
+    let answer = format!(
         "HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/html\r\nx-echo: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         text.lines().find(|line| line.to_lowercase().starts_with("authorization")).unwrap_or("none").trim(),
         page.len()
     );
-    drop(stream.write_all((head + &page).as_bytes()).await);
+    drop(stream.write_all((answer + &page).as_bytes()).await);
 }
 
 fn is_whole(request: &[u8]) -> bool {

@@ -3,6 +3,7 @@
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
+use vodrm::types::clock::SystemClock;
 
 /// What its tokens say of themselves.
 pub(super) const ISSUER: &str = "https://id.canary.example";
@@ -29,7 +30,7 @@ impl Signer {
 
     /// A token for a caller that lasts so long from now, with a secret in its claims.
     pub(super) fn token(&self, caller: &str, lasts_s: i64, canary: &str) -> String {
-        let now = jiff::Timestamp::now().as_second();
+        let now = SystemClock::start().now().as_second();
         let claims = json!({"iss": ISSUER, "aud": "vodrm", "sub": caller, "iat": now - 600, "nbf": now - 600,
             "exp": now + lasts_s, "email": canary});
         let header = Header { kid: Some(self.id.to_owned()), ..Header::new(Algorithm::ES256) };

@@ -1,11 +1,15 @@
 //! Every form in which a secret could slip out, and the search for them.
 
+use std::collections::{BTreeSet, HashMap};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Shorter ones would be found by chance.
 const SHORTEST: usize = 8;
+/// Bytes by which a form is looked up; every form has more.
+const HEAD: usize = 4;
 /// What many encoders leave as it is.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -13,7 +17,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 #[derive(Debug, Clone)]
 pub(super) struct Secret {
     pub(super) name: String,
-    forms: Vec<(&'static str, String)>,
+    forms: Vec<String>,
 }
 
 impl Secret {
@@ -27,48 +31,34 @@ impl Secret {
     pub(super) fn forms(&self) -> usize {
         self.forms.len()
     }
-
-    /// The form in which a text holds it.
-    pub(super) fn found_in(&self, text: &str) -> Option<&'static str> {
-        self.forms.iter().find(|(_, form)| text.contains(form)).map(|(name, _)| *name)
-    }
 }
 
-fn forms(secret: &str) -> Vec<(&'static str, String)> {
+fn forms(secret: &str) -> Vec<String> {
     let bytes = secret.as_bytes();
     let hex = hex::encode(bytes);
     let numbers = |between: &str| bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(between);
     let percent = |set| utf8_percent_encode(secret, set).to_string();
     let mut forms = vec![
-        ("as it is", secret.to_owned()),
-        ("reversed", secret.chars().rev().collect()),
-        ("hex", hex.clone()),
-        ("HEX", hex.to_uppercase()),
-        (
-            "hex with colons",
-            hex.as_bytes().chunks(2).map(String::from_utf8_lossy).collect::<Vec<_>>().join(":"),
-        ),
-        ("numbers", numbers(", ")),
-        ("numbers in JSON", numbers(",")),
-        ("all percent-encoded", bytes.iter().map(|byte| format!("%{byte:02X}")).collect()),
-        ("percent-encoded", percent(NON_ALPHANUMERIC)),
-        ("percent-encoded, lower case", lower_escapes(&percent(NON_ALPHANUMERIC))),
-        ("percent-encoded where it must be", percent(RESERVED)),
-        ("in JSON", secret.replace('/', "\\/")),
+        secret.to_owned(),
+        secret.chars().rev().collect(),
+        hex.to_uppercase(),
+        hex.as_bytes().chunks(2).map(String::from_utf8_lossy).collect::<Vec<_>>().join(":"),
+        hex,
+        // As Rust prints bytes, and as JSON does.
+        numbers(", "),
+        numbers(","),
+        bytes.iter().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat(),
+        percent(NON_ALPHANUMERIC),
+        lower_escapes(&percent(NON_ALPHANUMERIC)),
+        percent(RESERVED),
+        secret.replace('/', "\\/"),
     ];
-    for (alignment, [standard, url]) in [
-        ["base64", "base64url"],
-        ["base64, shifted by one", "base64url, shifted by one"],
-        ["base64, shifted by two", "base64url, shifted by two"],
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        forms.push((standard, inner(&STANDARD_NO_PAD, alignment, bytes)));
-        forms.push((url, inner(&URL_SAFE_NO_PAD, alignment, bytes)));
+    for before in 0..3 {
+        forms.push(inner(&STANDARD_NO_PAD, before, bytes));
+        forms.push(inner(&URL_SAFE_NO_PAD, before, bytes));
     }
-    forms.sort_by(|a, b| a.1.cmp(&b.1));
-    forms.dedup_by(|a, b| a.1 == b.1);
+    forms.sort();
+    forms.dedup();
     forms
 }
 
@@ -81,7 +71,7 @@ fn inner(engine: &impl base64::Engine, before: usize, secret: &[u8]) -> String {
     // A character has six bits: those that share some with what stands before or behind go.
     let first = (before * 8).div_ceil(6);
     let last = bytes.len() * 8 / 6;
-    text[first..last].to_owned()
+    text.get(first..last).unwrap().to_owned()
 }
 
 /// `%2F` is `%2f` to many.
@@ -107,19 +97,39 @@ impl Place {
     }
 }
 
-/// Every leak, told by name and line and without what leaked.
+/// Every leak, told by name and line.
 pub(super) fn leaks(secrets: &[Secret], places: &[Place]) -> Vec<String> {
-    let mut found = Vec::new();
+    // One pass over megabytes for hundreds of forms: nearly every place is passed by its first bytes.
+    let mut begins = vec![false; 1 << 16];
+    let mut by_head: HashMap<&[u8], Vec<(&Secret, &[u8])>> = HashMap::new();
+    for secret in secrets {
+        for form in &secret.forms {
+            let form = form.as_bytes();
+            begins[slot(form[0], form[1])] = true;
+            by_head.entry(&form[..HEAD]).or_default().push((secret, form));
+        }
+    }
+    let mut found = BTreeSet::new();
     for place in places {
-        for secret in secrets {
-            if let Some(form) = secret.found_in(&place.text) {
-                let line = place.text.lines().find(|line| secret.found_in(line).is_some());
+        let text = place.text.as_bytes();
+        for at in 0..text.len().saturating_sub(HEAD) {
+            if !begins[slot(text[at], text[at + 1])] {
+                continue;
+            }
+            let Some(forms) = by_head.get(&text[at..at + HEAD]) else { continue };
+            for (secret, form) in forms.iter().filter(|(_, form)| text[at..].starts_with(form)) {
+                let line =
+                    place.text.lines().find(|line| line.as_bytes().windows(form.len()).any(|w| w == *form));
                 let line: String = line.unwrap_or_default().chars().take(600).collect();
-                found.push(format!("{} is in {}, {form}: {line}", secret.name, place.name));
+                found.insert(format!("{} is in {}: {line}", secret.name, place.name));
             }
         }
     }
-    found
+    found.into_iter().collect()
+}
+
+fn slot(first: u8, second: u8) -> usize {
+    usize::from(first) << 8 | usize::from(second)
 }
 
 #[test]
@@ -139,15 +149,17 @@ fn a_planted_leak_is_found_in_every_form() {
         utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
         "canary%2fplanted%2bleak%3d17%3f%7e".to_owned(),
         "canary%2Fplanted%2Bleak%3D17%3F~".to_owned(),
-        text.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat(),
         "\"canary\\/planted+leak=17?~\"".to_owned(),
         text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"),
     ];
     for before in 0..6 {
         planted.push(STANDARD_NO_PAD.encode(around(before)));
         planted.push(URL_SAFE_NO_PAD.encode(around(before)));
-        planted
-            .push(base64::engine::general_purpose::STANDARD.encode(&around(before)[..before + text.len()]));
+        planted.push(
+            base64::engine::general_purpose::STANDARD
+                .encode(around(before).get(..before + text.len()).unwrap()),
+        );
     }
     for leak in planted {
         let place =

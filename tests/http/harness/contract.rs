@@ -78,8 +78,8 @@ fn template(path: &str) -> Option<&'static str> {
     document()["paths"].as_object().unwrap().keys().map(String::as_str).find(|template| fits(template))
 }
 
-/// What the document has for a status. A range, such as `4XX`, has what its description names
-/// (`408: \`body_too_slow\`; 413: \`too_large\``), and nothing else.
+/// What the document has for a status. A range has what its description names, such as 408 and 413 in
+/// "408: `body_too_slow`; 413: `too_large`", and nothing else.
 fn listed(responses: &Value, status: u16) -> Option<&Value> {
     let range = &responses[format!("{}XX", status / 100)];
     let named = || range["description"].as_str().is_some_and(|said| part(said, status).is_some());

@@ -37,7 +37,7 @@ impl Raw {
         let (reader, mut writer) = self.stream.split();
         let send = async {
             drop(writer.write_all(bytes).await);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let talk = async {
             tokio::select! {
@@ -56,7 +56,7 @@ impl Raw {
             while writer.write_all(bytes).await.is_ok() {
                 beat.tick().await;
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let trickle = async {
             tokio::select! {

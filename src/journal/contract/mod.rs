@@ -13,9 +13,11 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::types::clock::{Clock, ManualClock};
-use crate::types::lifecycle::{Decision, PauseCode};
+use crate::types::deletion::{Counts, Digest, IfAbsent, ItemState, Phase, Progress, Step, Wanted};
+use crate::types::lifecycle::{Decision, DeletionState, PauseCode, Review, Terms, Verb};
 use crate::types::metrics::Metrics;
-use crate::types::target::{Name, What};
+use crate::types::outcome::{AttemptClass, Ending, Outcome};
+use crate::types::target::{MediaId, Name, OperationName, Target, What};
 
 pub(super) mod accepting;
 

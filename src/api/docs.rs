@@ -154,7 +154,17 @@ const HEAD: &str = "# Made from the handlers by `vodrm openapi`; a test compares
 
 /// The whole document as the file's text.
 pub fn yaml() -> Result<String, String> {
-    document().to_yaml().map(|text| format!("{HEAD}{text}")).map_err(|error| error.to_string())
+    let text = document().to_yaml().map_err(|error| error.to_string())?;
+    // `utoipa` keeps extensions in a hash map: those that stand together are written in any order.
+    let mut lines: Vec<&str> = text.lines().collect();
+    for together in lines.chunk_by_mut(|a, b| is_extension(a) && is_extension(b)) {
+        together.sort_unstable();
+    }
+    Ok(format!("{HEAD}{}\n", lines.join("\n")))
+}
+
+fn is_extension(line: &str) -> bool {
+    line.trim_start().starts_with("x-")
 }
 
 /// `GET /openapi.yaml`.

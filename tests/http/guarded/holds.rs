@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Guarded, id_of};
-use crate::harness::{ALI, Fault, FaultRule, TEN, ali, media_body, ten};
+use crate::harness::{ALI, TEN, ali, media_body, ten};
 
 fn hold(account: &str, id: &str) -> String {
     format!("/v1/accounts/{account}/holds/{id}")
@@ -70,17 +70,15 @@ async fn holds_are_put_listed_and_lifted_by_those_who_may() {
 #[tokio::test]
 async fn a_hold_on_what_waits_wins() {
     let guarded = Guarded::start().await;
-    // The vendor throttles: the items wait in their queue.
-    let throttle = Fault::Throttle { code: None, retry_after_ms: Some(300) };
-    guarded.house.alibaba().set_faults(vec![FaultRule::once(throttle)]).unwrap();
-    let mut body = media_body([ali::NORMAL, ali::MISSING]);
-    body["reason"] = json!("two");
+    // Stopped: the items wait in their queue until the hold stands.
+    let switch = |on: &str| format!("/v1/accounts/{ALI}/{on}");
+    assert_eq!(guarded.call("root", "POST", &switch("stop"), None).await.status, 200);
     let request = guarded.house.call("POST", "/v1/deletions").header("prefer", "respond-async");
-    let request = request.header("authorization", &format!("Bearer {}", guarded.key("cms"))).json(&body);
-    let id = id_of(&request.send().await);
-    guarded.house.alibaba().wait_for_calls(1).await;
+    let request = request.header("authorization", &format!("Bearer {}", guarded.key("cms")));
+    let id = id_of(&request.json(&media_body([ali::NORMAL, ali::MISSING])).send().await);
     let why = json!({"reason": "stop"});
     assert_eq!(guarded.call("legal", "PUT", &hold(ALI, "5eed*01"), Some(&why)).await.status, 200);
+    assert_eq!(guarded.call("root", "POST", &switch("start"), None).await.status, 200);
     let ended = guarded.finished(&id).await;
     assert_eq!((&ended["counts"]["refused"], &ended["counts"]["absent"]), (&json!(1), &json!(1)), "{ended}");
     assert_eq!(ended["items"][0]["error"]["code"], "held");

@@ -21,7 +21,7 @@ struct Server {
     ended: tokio::task::JoinHandle<()>,
 }
 
-async fn start(app: Router, change: impl FnOnce(&mut ServerSettings)) -> Server {
+fn start(app: Router, change: impl FnOnce(&mut ServerSettings)) -> Server {
     let mut settings = load("", &[]).unwrap().server;
     change(&mut settings);
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -71,7 +71,7 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
 #[tokio::test]
 async fn slow_headers_are_cut() {
     let app = Router::new().route("/", get(|| async { "hello" }));
-    let server = start(app, |settings| settings.header_timeout = Duration::from_millis(30)).await;
+    let server = start(app, |settings| settings.header_timeout = Duration::from_millis(30));
     assert_eq!(rest(send(server.address, "GET / HTTP/1.1\r\nhost: ").await).await, "");
     // One that asks nothing at all as well, and one that idles after an answer.
     assert_eq!(rest(send(server.address, "").await).await, "");
@@ -82,7 +82,7 @@ async fn slow_headers_are_cut() {
 async fn a_request_knows_its_peer_and_its_head_is_limited() {
     let app = Router::new()
         .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { format!("<{peer}>") }));
-    let server = start(app, |_| {}).await;
+    let server = start(app, |_| {});
     let mut stream = send(server.address, GET).await;
     let own = format!("<{}>", stream.local_addr().unwrap());
     assert!(answer_with(&mut stream, &own).await.starts_with("HTTP/1.1 200"));
@@ -107,7 +107,7 @@ async fn the_cap_holds_and_the_next_waits_for_a_place() {
             "second"
         }),
     );
-    let server = start(app, |settings| settings.max_connections = 1).await;
+    let server = start(app, |settings| settings.max_connections = 1);
     let mut first = send(server.address, GET).await;
     answer_with(&mut first, "first").await;
     let second = send(server.address, "GET /second HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
@@ -141,7 +141,7 @@ fn gated() -> (Arc<Gate>, Router) {
 #[tokio::test]
 async fn a_graceful_end_finishes_what_is_under_way_and_refuses_the_rest() {
     let (gate, app) = gated();
-    let server = start(app, |_| {}).await;
+    let server = start(app, |_| {});
     let idle = send(server.address, "").await;
     let busy = send(server.address, GET).await;
     within(gate.entered.notified()).await;
@@ -167,7 +167,7 @@ async fn a_graceful_end_finishes_what_is_under_way_and_refuses_the_rest() {
 #[tokio::test]
 async fn at_once_cuts_what_is_under_way() {
     let (gate, app) = gated();
-    let server = start(app, |_| {}).await;
+    let server = start(app, |_| {});
     let busy = send(server.address, GET).await;
     within(gate.entered.notified()).await;
     server.shutdown.closing.cancel();

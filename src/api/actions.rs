@@ -19,6 +19,7 @@ use super::problem::Problem;
 use super::request::{Query, verb};
 use super::request_schema::{ApprovalBody, DecisionBody, GoAheadBody, VerbBody};
 use super::response::{DeletionBody, ItemBody};
+use crate::dispatch::submit::SubmitError;
 use crate::dispatch::verbs::Ask;
 use crate::guard::caller::Scope;
 use crate::journal::{DeletionRow, Settled, Settlement, Turned};
@@ -76,12 +77,19 @@ async fn turn(api: Api, call: Call, verb: Verb) -> Result<Response, Problem> {
             let detail = format!("the deletion's digest is {}: look at its items again", row.digest);
             return Err(Problem::new("digest_mismatch", detail));
         }
-        Some(Turned::Own(_)) => {
+        Some(Turned::Own(row)) => {
+            let account = row.accounts.first().filter(|_| row.accounts.len() == 1).cloned();
+            let told = format!("own_request: {} of {} by who asked for it", verb.as_str(), row.id);
+            api.dispatch.refused(Some(&call.who.0.name), account, told);
             let detail =
                 "who asked for a deletion, or started it, cannot approve or reject it; cancel it instead";
             return Err(Problem::new("own_request", detail));
         }
-        Some(Turned::CapReached(cap)) => return Err(Problem::of_day(&cap, api.clock.now())),
+        Some(Turned::CapReached(cap)) => {
+            let told = format!("daily_cap_exceeded: start of {}", deletion.id);
+            api.dispatch.refused(Some(&call.who.0.name), None, told);
+            return Err(Problem::of_day(&cap, api.clock.now()));
+        }
         Some(Turned::Done(..) | Turned::Same(_)) => {}
     }
     let row = read(&api, &deletion.id).await?;
@@ -93,6 +101,11 @@ async fn turn(api: Api, call: Call, verb: Verb) -> Result<Response, Problem> {
 
 /// What one caller asked for, a caller who may delete only some kinds cannot let go on.
 fn may_let_go_on(who: &Who, deletion: &DeletionRow, verb: Verb) -> Result<(), Problem> {
+    if let Some(limit) = who.0.caps.max_items.filter(|limit| *limit < deletion.counts.total)
+        && verb == Verb::Start
+    {
+        return Err(SubmitError::TooManyItems { limit }.into());
+    }
     let lets_go_on = matches!(verb, Verb::Start | Verb::Resume | Verb::Retry);
     let may_all = Kind::ALL.into_iter().all(|kind| who.0.may_delete(kind));
     if !lets_go_on || may_all || deletion.requested_by == who.0.name {
@@ -260,6 +273,8 @@ pub async fn settle(
     Query::parse(query.as_deref())?.end()?;
     let missing = || Problem::not_found("there is no such item");
     let deletion = visible(&api, &who, &id, Scope::Delete).await?;
+    // To decide an item is as much as to have it tried again.
+    may_let_go_on(&who, &deletion, Verb::Retry)?;
     let index = index.parse::<u32>().map_err(|_| missing())?;
     let (outcome, reason) = verb::decision(&read_body(&api, &headers, body).await?)?;
     let key = ItemKey { deletion: deletion.seq, index };

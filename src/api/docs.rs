@@ -282,7 +282,7 @@ problem_sets! {
     ];
     /// Verbs that let a deletion go on, or do not.
     GoAheadProblems = &[
-        "malformed", "unauthenticated", "scope", "own_request", "not_found", "body_too_slow", "wrong_state",
+        "malformed", "unauthenticated", "scope", "cap_exceeded", "own_request", "not_found", "body_too_slow", "wrong_state",
         "digest_mismatch", "too_large", "unsupported_media_type", "invalid", "daily_cap_exceeded", "internal",
         "overloaded", "not_ready", "journal_unavailable", "disk_full",
     ];

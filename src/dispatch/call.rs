@@ -18,17 +18,19 @@ use tower::{Service, ServiceExt};
 
 use super::Shared;
 use super::batch::{self, Load};
-use super::holds;
 use super::lane::{LEASE, Lane};
 use super::quota::{Quota, VendorClient};
 use super::record;
 use super::retry::{self, Circumstances};
 use super::window;
+use crate::guard::holds as guard;
+use crate::journal::audit::{self, Action, Entry, Span};
 use crate::journal::{CallRecord, Change, Claimed, Next};
 use crate::providers::transport::CALL_TIMEOUT;
 use crate::providers::{Again, Call, CallReport, Effect, Verdict};
 use crate::types::crash;
-use crate::types::deletion::{LaneId, Phase};
+use crate::types::deletion::{LaneId, Phase, Progress};
+use crate::types::hold::Hold;
 use crate::types::metrics::CallLabels;
 use crate::types::outcome::{AttemptClass, Ending, ItemError, LaneReason, Outcome, Reason};
 
@@ -53,10 +55,25 @@ pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet
     client.forget_old_permit(shared.clock.uptime());
     if !loads.is_empty() {
         let Ok(_) = client.ready().await;
+        client.depart().await;
     }
     // After the last wait: what is decided here is what goes out.
-    let (loads, held_back) = hold_back(&shared, &lane, loads);
-    changes.extend(held_back);
+    let HeldBack { loads, changes: held_back, held } = hold_back(&shared, &lane, loads);
+    let phase = items.first().map_or(Phase::Delete, |item| item.step.phase);
+    if !held_back.is_empty() || !changes.is_empty() {
+        // By themselves: the call that follows does not carry them.
+        changes.extend(held_back);
+        let none = no_answer(&lane, phase, AttemptClass::NotSent, shared.clock.now(), Duration::ZERO);
+        record::finish(&shared, none, std::mem::take(&mut changes)).await;
+        if !held.is_empty()
+            && let Err(error) = shared.journal.audit(held).await
+        {
+            shared.journal_failed(&error);
+        }
+        if loads.is_empty() {
+            return;
+        }
+    }
     let started_at = shared.clock.now();
     // It may still have to wait until the vendor's second has room.
     let is_late = shared.clock.uptime() + window::SPAN + CALL_TIMEOUT > leased_at + LEASE;
@@ -71,7 +88,6 @@ pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet
         exchange(&shared, &lane, &mut client, batch::call(lane.operation, &loads), attempt).await
     };
     drop(place);
-    let phase = items.first().map_or(Phase::Delete, |item| item.step.phase);
     let call = CallRecord {
         status: report.status,
         vendor_code: report.code.clone(),
@@ -79,8 +95,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet
         ..no_answer(&lane, phase, report.class, started_at, duration)
     };
     let was_open = lane.blocked().is_none();
-    changes.extend(judge(&shared, &lane, loads, report, started_at));
-    record::finish(&shared, call, changes).await;
+    record::finish(&shared, call, judge(&shared, &lane, loads, report, started_at)).await;
     if was_open && lane.blocked().is_some() {
         shared.wakes.wake_all();
     }
@@ -199,16 +214,22 @@ fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
 
 /// Of the loads those that may still go out. The others have waited too long and take another
 /// way, are under a hold, or wait until a stop switch is lifted.
-fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> (Vec<Load>, Vec<Change>) {
+fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> HeldBack {
     let (now, provider, holds) = (shared.clock.now(), lane.account.provider.as_ref(), shared.holds());
     let (is_stopped, is_unsure) = (lane.account.stop.blocked().is_some(), !shared.knows_guards());
-    let (mut fresh, mut held_back) = (Vec::with_capacity(loads.len()), Vec::new());
+    let (mut fresh, mut held_back, mut held) = (Vec::with_capacity(loads.len()), Vec::new(), Vec::new());
     for mut load in loads {
         // A read that settles what was sent before does no harm.
         let settles = load.claimed.step.phase == Phase::Settle;
         let hold = if settles { None } else { holds.on(&load.claimed.target, load.progress.asset.as_ref()) };
-        let (progress, next) = if let Some(hold) = hold {
-            let (progress, next) = holds::stopped_by(hold, &load);
+        let (progress, next) = if load.claimed.is_dead && !settles {
+            let (progress, next) = end_open(&load, &dropped());
+            (Some(progress), next)
+        } else if let Some(hold) = hold {
+            tracing::warn!(lane = %lane.id, deletion.id = %load.claimed.deletion, item = load.claimed.key.index,
+                hold = %hold.id, "an item is under a hold; it is not sent");
+            held.push(refused_by(hold, &load.claimed));
+            let (progress, next) = end_open(&load, &guard::refused(hold));
             (Some(progress), next)
         } else if is_stopped || is_unsure {
             let due_at = if is_unsure { retry::later(now, UNSURE_PAUSE) } else { now };
@@ -222,7 +243,54 @@ fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> (Vec<Load>, Vec<
         let Claimed { key, generation, .. } = load.claimed;
         held_back.push(Change { key, generation, progress, next });
     }
-    (fresh, held_back)
+    HeldBack { loads: fresh, changes: held_back, held }
+}
+
+/// What is not sent after all, and what the audit is told of it.
+struct HeldBack {
+    loads: Vec<Load>,
+    changes: Vec<Change>,
+    held: Vec<Entry>,
+}
+
+/// The record of an item that a hold kept from being sent.
+fn refused_by(hold: &Hold, claimed: &Claimed) -> Entry {
+    Entry {
+        actor: audit::SERVICE.to_owned(),
+        action: Action::Refused,
+        account: Some(claimed.target.account.clone()),
+        deletion: Some(claimed.deletion.clone()),
+        items: Some(Span::one(claimed.key.index, Outcome::Refused)),
+        reason: Some(format!("held: {}", hold.id)),
+        vendor_request_id: None,
+    }
+}
+
+/// How an item ends whose deletion was canceled.
+fn dropped() -> Ending {
+    Ending { outcome: Outcome::Canceled, inferred: false, error: None }
+}
+
+/// Ends what is open of an item that must not be sent, or not again. What is known to be gone stays
+/// so, and where an earlier delete may have worked nobody claims that it did not.
+fn end_open(load: &Load, unsent: &Ending) -> (Progress, Next) {
+    let mut progress = load.progress.clone();
+    for part in progress.parts.iter_mut().filter(|part| part.is_open()) {
+        let shown = part
+            .doubt
+            .as_ref()
+            .is_some_and(|doubt| doubt.asked.is_some_and(|asked| asked.stands && asked.at >= doubt.since));
+        let in_doubt = part.doubt.is_some() && part.may_be_gone() && !shown;
+        part.ending = Some(if in_doubt { in_doubt_for_good() } else { unsent.clone() });
+    }
+    let ending = progress.ending().unwrap_or_else(|| unsent.clone());
+    (progress, Next::Ended(ending))
+}
+
+fn in_doubt_for_good() -> Ending {
+    let message =
+        "a delete was sent and its answer was lost; it must not be repeated, so what it did is not known";
+    Ending::not_ok(Outcome::Unknown, ItemError::new(Reason::Unsettled, message))
 }
 
 /// Says in the log and the metrics what a call did.

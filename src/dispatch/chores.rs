@@ -111,7 +111,11 @@ async fn vendor_step(shared: &Arc<Shared>, chore: &Chore) -> Result<bool, journa
     let over = shared.stop.child_token();
     let errand = async {
         match chore.kind {
-            ChoreKind::Check { from } => checks::step(shared, chore, from, &over).await,
+            ChoreKind::Check { from } => {
+                // The semaphore is never closed.
+                let _place = shared.checks.acquire().await;
+                checks::step(shared, chore, from, &over).await
+            }
             ChoreKind::Quarantine { from } => quarantine::block_step(shared, chore, from, &over).await,
             ChoreKind::Lift { from } => quarantine::lift_step(shared, chore, from, &over).await,
             ChoreKind::Cancel | ChoreKind::Retry { .. } => Ok(()),

@@ -27,6 +27,8 @@ use crate::types::target::{AccountId, Target};
 
 /// Items of one step: ten full reads of either vendor, and a write of a few hundred kilobytes.
 pub(super) const PAGE: usize = 200;
+/// Checks of plans at work at once: each holds a page of items while it waits for its vendor.
+pub(super) const MOST_CHECKS: usize = 16;
 /// Calls of one step under way at once. Deletes of the same account wait behind so many at most.
 const AT_ONCE: usize = 4;
 /// Calls that count, for one group of entries.
@@ -160,7 +162,7 @@ async fn go(
         let mut client = tokio::select! {
             biased;
             () = over.cancelled() => return None,
-            client = outlet(lane) => client,
+            client = outlet(shared, lane) => client,
         };
         let entries = group.entries.iter().filter_map(|at| call.entries.get(*at).cloned()).collect();
         let part = Call { operation: call.operation, entries };
@@ -216,17 +218,22 @@ fn record(lane: &Lane, started_at: Timestamp, duration: Duration, report: &CallR
 }
 
 /// Waits until the lane is open and has a permit.
-async fn outlet(lane: &Lane) -> Quota<VendorClient> {
+async fn outlet(shared: &Shared, lane: &Lane) -> Quota<VendorClient> {
     loop {
         lane.account.stop.opened().await;
         lane.account.gate.opened().await;
         lane.gate.opened().await;
         let mut client = lane.client();
         let Ok(_) = client.ready().await;
+        client.depart().await;
         // It may have been closed in the meantime; the permit is given back.
-        if lane.blocked().is_none() {
+        if lane.blocked().is_some() {
+            continue;
+        }
+        if shared.knows_guards() {
             return client;
         }
+        shared.clock.sleep(PAUSE_MOST).await;
     }
 }
 

@@ -9,14 +9,11 @@ use std::time::Duration;
 
 use tower::ServiceExt;
 
-use super::batch::Load;
 use super::{Dispatch, Shared, call};
-use crate::guard::holds::{self, Holds};
-use crate::journal::{self, Next};
+use crate::guard::holds::Holds;
+use crate::journal;
 use crate::providers::{Call, Entry, ReadFirst, Verdict};
-use crate::types::deletion::Progress;
 use crate::types::hold::{Hold, HoldId};
-use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
 use crate::types::target::{AccountId, MediaId, Name, ReferenceId, Target, What};
 
 /// How long the vendor is asked which asset a name is.
@@ -95,6 +92,11 @@ async fn put(shared: &Arc<Shared>, hold: Hold) -> Result<Hold, HoldError> {
     keep(shared, &hold).await?;
     // It holds by its name from here on; what else it is called comes on top.
     let Some(asset) = asset_of(shared, &hold).await else { return Ok(hold) };
+    // Asking took its time: it may be lifted by now, or another may stand in its place.
+    let now = shared.journal.holds().await?;
+    if !now.contains(&hold) {
+        return Ok(hold);
+    }
     let hold = Hold { asset: Some(asset), ..hold };
     keep(shared, &hold).await?;
     Ok(hold)
@@ -124,7 +126,8 @@ async fn asset_of(shared: &Shared, hold: &Hold) -> Option<MediaId> {
     let ask = async {
         let mut client = lane.client();
         let Ok(_) = client.ready().await;
-        if lane.blocked().is_some() {
+        client.depart().await;
+        if lane.blocked().is_some() || !shared.knows_guards() {
             return None;
         }
         Some(call::exchange(shared, lane, &mut client, call, 1).await.0)
@@ -142,22 +145,4 @@ async fn asset_of(shared: &Shared, hold: &Hold) -> Option<MediaId> {
             None
         }
     }
-}
-
-/// What becomes of an item that is under a hold when its delete would go out. What is known to
-/// be gone stays so, and where an earlier delete may have worked nobody claims that it did not.
-pub(super) fn stopped_by(hold: &Hold, load: &Load) -> (Progress, Next) {
-    let mut progress = load.progress.clone();
-    for part in progress.parts.iter_mut().filter(|part| part.is_open()) {
-        let in_doubt = part.doubt.is_some() && part.may_be_gone();
-        part.ending = Some(if in_doubt { in_doubt_under_hold() } else { holds::refused(hold) });
-    }
-    let ending = progress.ending().unwrap_or_else(|| holds::refused(hold));
-    (progress, Next::Ended(ending))
-}
-
-fn in_doubt_under_hold() -> Ending {
-    let message =
-        "a delete was sent and its answer was lost; a hold that was put since keeps it from being repeated";
-    Ending::not_ok(Outcome::Unknown, ItemError::new(Reason::Unsettled, message))
 }

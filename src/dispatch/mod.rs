@@ -15,11 +15,11 @@
 //! pure functions (`batch`, `resolve`, `retry`, `settle`); loops only act.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -210,15 +210,17 @@ pub(crate) struct Shared {
     holds: RwLock<(u64, Arc<Holds>)>,
     /// The stop switches that are on, likewise.
     stops: Mutex<(u64, Vec<Stop>)>,
-    /// A hold or stop switch was written and could not be read back yet: what is in force is not
-    /// known, so nothing is sent.
-    is_unsure: AtomicBool,
+    /// The look that could not be made after a hold or stop switch was written; 0 if there is none.
+    /// While there is, what is in force is not known, so nothing is sent.
+    unsure_since: AtomicU64,
     /// Looks at holds and stop switches: a later one never gives way to an earlier one.
     looks: AtomicU64,
     /// Requests that were refused, for the audit.
     refusals: Mutex<refusals::Refusals>,
     /// A deletion has got a deadline.
     deadline_set: Notify,
+    /// Places for checks of plans.
+    checks: Semaphore,
     /// Deletions whose chores are being worked off.
     at_work: Mutex<chores::AtWork>,
     healthy: watch::Sender<bool>,
@@ -272,10 +274,11 @@ impl Dispatch {
             moves_counted: AtomicU64::new(0),
             holds: RwLock::default(),
             stops: Mutex::default(),
-            is_unsure: AtomicBool::new(false),
+            unsure_since: AtomicU64::new(0),
             looks: AtomicU64::new(0),
             refusals: Mutex::default(),
             deadline_set: Notify::new(),
+            checks: Semaphore::new(errand::MOST_CHECKS),
             at_work: Mutex::default(),
             healthy: watch::Sender::new(true),
             unrecorded: Arc::new(()),
@@ -459,18 +462,26 @@ impl Shared {
     /// Reads holds and stop switches back after one was written. If that fails nothing is sent
     /// until the sweep has read them.
     async fn read_guards(&self) -> Result<(), journal::Error> {
+        let look = self.look();
         let read = async {
             holds::load(self).await?;
             stops::load(self).await
         };
         let read = read.await;
-        self.is_unsure.store(read.is_err(), Ordering::SeqCst);
+        match &read {
+            Err(_) => drop(self.unsure_since.fetch_max(look, Ordering::SeqCst)),
+            // A look that began later than the one that failed has seen what that one could not.
+            Ok(()) => drop(
+                self.unsure_since
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |since| (since <= look).then_some(0)),
+            ),
+        }
         read
     }
 
     /// Whether it is known what must not be sent.
     fn knows_guards(&self) -> bool {
-        !self.is_unsure.load(Ordering::SeqCst)
+        self.unsure_since.load(Ordering::SeqCst) == 0
     }
 
     fn is_healthy(&self) -> bool {

@@ -60,6 +60,7 @@ impl Shared {
         let probe = async {
             let mut client = lane.client();
             let Ok(_) = client.ready().await;
+            client.depart().await;
             if account.stop.blocked().is_some() {
                 return None;
             }
@@ -92,6 +93,7 @@ impl Shared {
             }
             let mut client = lane.client();
             let Ok(_) = client.ready().await;
+            client.depart().await;
             if let Some(stopped) = account.stop.blocked() {
                 return Err(ReadError::Blocked(stopped.reason));
             }

@@ -10,6 +10,7 @@
 //! block or lift are on record in the audit, which reads of this kind are not.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,11 @@ use crate::types::asset::Standing;
 use crate::types::deletion::ItemState;
 use crate::types::outcome::{AttemptClass, Outcome};
 use crate::types::target::{AccountId, MediaId, Name, Target};
+
+/// First pause before a lift is tried again, and the most that it grows to. Who canceled wants the
+/// asset to play: it is tried as long as an item would be (`retry.max_age`).
+const LIFT_PAUSE: Duration = Duration::from_secs(1);
+const LIFT_PAUSE_MOST: Duration = Duration::from_mins(1);
 
 /// One step of blocking, from an index on. When it is called off, what was noted stays.
 pub(super) async fn block_step(
@@ -83,16 +89,34 @@ pub(super) async fn lift_step(
         let filter = ItemFilter { from, ..ItemFilter::default() };
         let rows = shared.journal.items(chore.seq, filter, errand::PAGE).await?;
         let next = errand::next_page(&rows);
-        let ours: Vec<(u32, &Target)> = rows.iter().filter_map(to_lift).collect();
+        let mut ours: Vec<(u32, &Target)> = rows.iter().filter_map(to_lift).collect();
         if let (true, Some(next)) = (ours.is_empty(), next)
             && !over.is_cancelled()
         {
             from = next;
             continue;
         }
-        let Some(asked) = switch(shared, chore, &ours, true, over).await? else { return Ok(()) };
-        let marks: BTreeMap<u32, Quarantine> =
-            asked.into_iter().map(|(index, told)| (index, after_lift(told.as_ref()))).collect();
+        let (begun, mut pause) = (shared.clock.uptime(), LIFT_PAUSE);
+        let marks: BTreeMap<u32, Quarantine> = loop {
+            let Some(asked) = switch(shared, chore, &ours, true, over).await? else { return Ok(()) };
+            let is_over = shared.clock.uptime().saturating_sub(begun) >= shared.policy.max_age;
+            let (again, told): (Vec<_>, Vec<_>) =
+                asked.into_iter().partition(|(_, told)| !is_over && may_lift_later(told.as_ref()));
+            let marks = told.into_iter().map(|(index, told)| (index, after_lift(told.as_ref()))).collect();
+            if again.is_empty() {
+                break marks;
+            }
+            // They keep their mark, and the page is not behind us: a restart begins with it again.
+            if !write(shared, chore, ChoreWord::Lift, marks, Some(from)).await? {
+                return Ok(());
+            }
+            tracing::warn!(deletion.id = %chore.id, items = again.len(), "playback could not be opened yet; it is tried again");
+            ours.retain(|(index, _)| again.iter().any(|(other, _)| other == index));
+            tokio::select! {
+                () = over.cancelled() => return Ok(()),
+                () = shared.clock.sleep(pause) => pause = (pause * 2).min(LIFT_PAUSE_MOST),
+            }
+        };
         let left = marks.values().filter(|mark| **mark == Quarantine::NotLifted).count();
         if write(shared, chore, ChoreWord::Lift, marks, next).await? && left > 0 {
             shared.metrics.not_lifted.inc_by(u64::try_from(left).unwrap_or(u64::MAX));
@@ -179,6 +203,14 @@ fn to_lift(row: &ItemRow) -> Option<(u32, &Target)> {
     let outcome = row.ending.as_ref().map(|ending| ending.outcome);
     let is_gone = matches!(outcome, Some(Outcome::Deleted | Outcome::Absent));
     (is_ours && !is_gone).then_some((row.key.index, &row.wanted.as_ref()?.target))
+}
+
+/// Whether a lift that did not work may work later: the vendor was not there, was busy, or did not tell.
+fn may_lift_later(told: Option<&Told>) -> bool {
+    let again = |told: &Told| {
+        matches!(told.verdict, Verdict::Again(_) | Verdict::Doubtful { .. } | Verdict::Fault(_))
+    };
+    told.is_some_and(again)
 }
 
 /// What a lift came to.

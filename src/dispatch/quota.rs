@@ -139,6 +139,8 @@ impl Permits for LocalPermits {
 struct Permit {
     from: Arc<dyn Permits>,
     granted_at: Duration,
+    /// The vendor's second has room for it.
+    departs: bool,
     used: bool,
 }
 
@@ -178,9 +180,19 @@ impl<S> Quota<S> {
         if self.permit.is_none()
             && let Some(granted_at) = self.permits.try_acquire()
         {
-            self.permit = Some(Permit { from: Arc::clone(&self.permits), granted_at, used: false });
+            self.permit =
+                Some(Permit { from: Arc::clone(&self.permits), granted_at, departs: false, used: false });
         }
         self.permit.is_some()
+    }
+
+    /// Waits until the vendor's second has room for the call that comes next. What is decided after
+    /// it is decided right before the request; a call that was not made ready so waits by itself.
+    pub async fn depart(&mut self) {
+        if let Some(permit) = self.permit.as_mut().filter(|permit| !permit.departs) {
+            permit.from.depart().await;
+            permit.departs = true;
+        }
     }
 
     /// Lets go of a permit that was granted too long ago, without giving it back:
@@ -226,7 +238,8 @@ where
             });
             let granted_at = ready!(waiting.as_mut().poll(context));
             self.waiting = None;
-            self.permit = Some(Permit { from: Arc::clone(&self.permits), granted_at, used: false });
+            self.permit =
+                Some(Permit { from: Arc::clone(&self.permits), granted_at, departs: false, used: false });
         }
         self.inner.poll_ready(context)
     }
@@ -242,7 +255,7 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
-            if let Some(permit) = &permit {
+            if let Some(permit) = permit.as_ref().filter(|permit| !permit.departs) {
                 permit.from.depart().await;
             }
             let report = inner.call(call).await?;

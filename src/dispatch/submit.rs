@@ -346,11 +346,12 @@ pub(super) fn terms_of(
         return Err(SubmitError::ReasonMissing(account.clone()));
     }
     let terms = policy::terms(wish, tally, policy_of);
-    if terms.quarantine && terms.approval.is_none() && terms.delay.is_zero() {
-        return Err(SubmitError::NoQuarantine("the deletion would not wait: give a delay"));
+    if terms.quarantine && terms.delay.is_zero() {
+        return Err(SubmitError::NoQuarantine("there is no time in which it would be blocked: give a delay"));
     }
     if terms.quarantine && !can_block() {
-        return Err(SubmitError::NoQuarantine("a target stands where playback cannot be blocked"));
+        let why = "playback can be blocked of whole assets (`media`) on Tencent only";
+        return Err(SubmitError::NoQuarantine(why));
     }
     Ok(terms)
 }

@@ -150,7 +150,11 @@ impl Upload {
         self.digest.add(target);
         self.tally.add(target.map(|target| (&target.account, target.kind())));
         self.can_block &= !self.wish.quarantine || target.is_none_or(|target| self.shared.can_block(target));
-        if let Some(limit) = self.caller.caps.max_items.filter(|limit| *limit < self.tally.items()) {
+        let caps = &self.caller.caps;
+        // More than a day's worth is refused before all of it is on disk; what is left of the day at the seal.
+        let of_day = caps.max_items_per_day.filter(|_| !self.wish.dry_run);
+        let limit = caps.max_items.into_iter().chain(of_day).min();
+        if let Some(limit) = limit.filter(|limit| *limit < self.tally.items()) {
             let error = SubmitError::TooManyItems { limit };
             tell_cap(&self.shared, &self.caller, &error);
             return Err(error);

@@ -98,6 +98,7 @@ pub(super) async fn turn(
         // asked for before, or what was found to have expired.
         Some(Turned::Same(ref row) | Turned::Wrong(ref row)) => {
             chores::begin(shared, row.seq);
+            shared.wakes.wake(&row.id);
             return Ok(turned);
         }
         other => return Ok(other),

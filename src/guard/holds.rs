@@ -11,10 +11,10 @@ use std::sync::Arc;
 use super::glob::Glob;
 use crate::types::hold::Hold;
 use crate::types::outcome::{Ending, HeldBy, ItemError, Outcome, Reason};
-use crate::types::target::{AccountId, MediaId, Target};
+use crate::types::target::{AccountId, MediaId, Name, Target};
 
-/// Most holds in all, so that they always fit in memory.
-pub const MOST_HOLDS: usize = 100_000;
+/// Most holds of one account, so that they fit in memory and no account takes the room of others.
+pub const MOST_HOLDS: usize = 10_000;
 /// Most of them that are patterns, for one account: each is tried on every item.
 pub const MOST_PATTERNS: usize = 1_000;
 
@@ -22,11 +22,11 @@ pub const MOST_PATTERNS: usize = 1_000;
 #[derive(Debug, Default)]
 pub struct Holds {
     accounts: HashMap<AccountId, OfAccount>,
-    all: usize,
 }
 
 #[derive(Debug, Default)]
 struct OfAccount {
+    all: usize,
     names: HashMap<String, Arc<Hold>>,
     patterns: Vec<(Glob, Arc<Hold>)>,
 }
@@ -35,10 +35,11 @@ impl Holds {
     /// These holds.
     #[must_use]
     pub fn new(holds: Vec<Hold>) -> Self {
-        let mut made = Self { accounts: HashMap::new(), all: holds.len() };
+        let mut made = Self::default();
         for hold in holds {
             let hold = Arc::new(hold);
             let account = made.accounts.entry(hold.account.clone()).or_default();
+            account.all += 1;
             if let Some(asset) = &hold.asset {
                 account.names.entry(asset.to_string()).or_insert_with(|| Arc::clone(&hold));
             }
@@ -50,23 +51,21 @@ impl Holds {
         made
     }
 
-    /// Whether there is none at all, which is the common case.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.all == 0
-    }
-
     /// Whether one more would be too many.
     #[must_use]
     pub fn is_full(&self, account: &AccountId, is_pattern: bool) -> bool {
-        let patterns = self.accounts.get(account).map_or(0, |of| of.patterns.len());
-        self.all >= MOST_HOLDS || (is_pattern && patterns >= MOST_PATTERNS)
+        let Some(of) = self.accounts.get(account) else { return false };
+        of.all >= MOST_HOLDS || (is_pattern && of.patterns.len() >= MOST_PATTERNS)
     }
 
     /// The hold that a target is under; `asset` is the vendor's id that it was resolved to.
     #[must_use]
     pub fn on(&self, target: &Target, asset: Option<&MediaId>) -> Option<&Arc<Hold>> {
         let of = self.accounts.get(&target.account)?;
+        if let Name::Url(_) = target.name {
+            // A URL does not tell which asset it is of: while there are holds it is named by its id.
+            return of.any();
+        }
         let names = [Some(target.name.as_str()), asset.map(MediaId::as_str)];
         names.into_iter().flatten().find_map(|name| of.on(name))
     }
@@ -79,6 +78,10 @@ impl Holds {
 }
 
 impl OfAccount {
+    fn any(&self) -> Option<&Arc<Hold>> {
+        self.names.values().next().or_else(|| self.patterns.first().map(|(_, hold)| hold))
+    }
+
     fn on(&self, name: &str) -> Option<&Arc<Hold>> {
         let by_pattern = || self.patterns.iter().find(|(glob, _)| glob.matches(name)).map(|(_, hold)| hold);
         self.names.get(name).or_else(by_pattern)
@@ -99,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::types::hold::HoldId;
-    use crate::types::target::{Name, ReferenceId, What};
+    use crate::types::target::{ImageUrl, ReferenceId, What};
 
     fn hold(account: &str, id: &str, asset: Option<&str>) -> Hold {
         Hold {
@@ -141,6 +144,14 @@ mod tests {
         assert_eq!(on(&target("a", reference("other-name"), What::Media), Some("v1")).as_deref(), Some("v1"));
         assert_eq!(on(&target("a", id("promo-7"), What::Media), None).as_deref(), Some("promo-*"));
         assert_eq!(on(&target("a", id("v3"), What::Media), Some("v4")), None);
+    }
+
+    #[test]
+    fn a_url_tells_no_name_so_any_hold_of_the_account_covers_it() {
+        let url = Name::Url(ImageUrl::parse("https://media.example/image/a.png").unwrap());
+        let holds = Holds::new(vec![hold("a", "v1", None)]);
+        assert!(holds.on(&target("a", url.clone(), What::Image), None).is_some());
+        assert!(holds.on(&target("b", url, What::Image), None).is_none());
     }
 
     #[test]

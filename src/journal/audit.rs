@@ -192,6 +192,13 @@ impl Span {
         let last = total.checked_sub(1)?;
         Some(Self { ranges: Ranges::of(0, last).to_string(), count: total, digest })
     }
+
+    /// One item, of which this was decided.
+    #[must_use]
+    pub fn one(index: u32, outcome: Outcome) -> Self {
+        let digest = settled_digest(&[(index, outcome)]);
+        Self { ranges: Ranges::of(index, index).to_string(), count: 1, digest }
+    }
 }
 
 /// Indexes of items, as few ranges as they make.

@@ -34,6 +34,8 @@ pub struct Claimed {
     pub accepted_at: Timestamp,
     /// When the lease of the sender that is gone ended, for items that were taken back.
     pub lapsed_at: Option<Timestamp>,
+    /// Its deletion was canceled meanwhile: what was sent is settled, nothing is sent again.
+    pub is_dead: bool,
     /// Whether it came with an upload: such items wait in the journal, not in a bounded queue.
     pub bulk: bool,
 }

@@ -218,7 +218,15 @@ fn every_fault_names_its_setting() {
         ("[accounts.a]\nregion = \"a.b/c\"", "accounts.a.region: must be 1 to 64 of"),
         ("[accounts.a]\nquota_group = \"\"", "accounts.a.quota_group: must be 1 to 64 of"),
         ("[accounts.a]\nsub_app_id = 0", "accounts.a.sub_app_id: must be a whole number from 1"),
-        ("[accounts.a.policy]\ngrace = \"24h\"", "accounts.a.policy: is not served yet"),
+        ("[accounts.a.policy]\ngrace = \"31d\"", "accounts.a.policy.grace: must be from"),
+        (
+            "[accounts.a.policy]\napprove_kinds = [\"video\"]",
+            "accounts.a.policy.approve_kinds: must be a list of kinds",
+        ),
+        (
+            "[accounts.a.policy]\napprove_abov = 1",
+            "accounts.a.policy.approve_abov: is not a setting; did you mean",
+        ),
         ("[accounts.a]\npurge_endpoint = \"https://h\"", "accounts.a.purge_endpoint: is not served yet"),
         (
             "[accounts.a]\nprovider = \"alibaba\"\n[accounts.a.limits.DeleteMedia]\nqps = 0.5",

@@ -100,6 +100,7 @@ fn claimed(group: &str) -> Claimed {
         tries: 0,
         accepted_at: Timestamp::UNIX_EPOCH,
         lapsed_at: None,
+        is_dead: false,
         bulk: false,
     }
 }

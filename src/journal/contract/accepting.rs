@@ -108,6 +108,7 @@ pub(in crate::journal) async fn what_starts_as_sending_is_handed_out_at_once(ben
         tries: 0,
         accepted_at: bench.now(),
         lapsed_at: None,
+        is_dead: false,
         bulk: false,
     });
     assert_eq!(appended.claimed, expected);

@@ -164,7 +164,7 @@ impl State {
     ) -> Option<Claimed> {
         let deletion = self.deletions.get_mut(&key.deletion)?;
         deletion.started_at.get_or_insert(written.now);
-        let (id, bulk) = (deletion.id.clone(), deletion.bulk);
+        let (id, bulk, is_dead) = (deletion.id.clone(), deletion.bulk, deletion.state.is_dead());
         let begun_at = deletion.released_at.unwrap_or(deletion.created_at);
         let item = self.item_mut(key)?;
         item.stand = Stand::Sending(later(written.now, lease));
@@ -180,6 +180,7 @@ impl State {
             tries: item.tries,
             accepted_at: item.since.unwrap_or(begun_at),
             lapsed_at,
+            is_dead,
             bulk,
         })
     }

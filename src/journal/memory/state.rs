@@ -172,14 +172,13 @@ impl Deletion {
         }
     }
 
-    /// It is new, or was a plan until now: what it waits for is made use of.
+    /// It is new, or was let go on: what it waits for is made use of.
     pub(super) fn begin_work(&mut self) {
         let work = match self.state {
             DeletionState::Planned => self.terms.check.then_some(ChoreKind::Check { from: 0 }),
-            DeletionState::AwaitingApproval | DeletionState::Scheduled => {
-                self.terms.quarantine.then_some(ChoreKind::Quarantine { from: 0 })
-            }
-            DeletionState::Receiving
+            DeletionState::Scheduled => self.terms.quarantine.then_some(ChoreKind::Quarantine { from: 0 }),
+            DeletionState::AwaitingApproval
+            | DeletionState::Receiving
             | DeletionState::Running
             | DeletionState::Paused
             | DeletionState::Finished

@@ -106,6 +106,7 @@ impl State {
             Verb::Approve => {
                 deletion.review.approved = decision();
                 deletion.enter(to, now);
+                deletion.begin_work();
             }
             Verb::Reject => {
                 deletion.review.rejected = decision();

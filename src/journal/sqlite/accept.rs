@@ -191,6 +191,7 @@ fn sent(
         tries: 0,
         accepted_at: rows::time(now)?,
         lapsed_at: None,
+        is_dead: false,
         bulk: false,
     })
 }

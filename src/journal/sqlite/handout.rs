@@ -141,6 +141,7 @@ fn hand_out(
                 row.get::<_, Option<i64>>("since")?.unwrap_or(writing.parent_of(key)?.created_at),
             )?,
             lapsed_at,
+            is_dead: writing.parent_of(key)?.is_dead(),
             bulk: writing.parent_of(key)?.bulk,
         };
         let account: i64 = row.get("account_no")?;

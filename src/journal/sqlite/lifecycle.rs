@@ -102,10 +102,10 @@ pub(super) fn deadline(terms: &Terms, state: DeletionState, now: i64) -> Option<
 pub(super) fn work_ahead(terms: &Terms, state: DeletionState) -> Option<ChoreWord> {
     match state {
         DeletionState::Planned => terms.check.then_some(ChoreWord::Check),
-        DeletionState::AwaitingApproval | DeletionState::Scheduled => {
-            terms.quarantine.then_some(ChoreWord::Quarantine)
-        }
-        DeletionState::Receiving
+        // Before it is approved not even playback is touched.
+        DeletionState::Scheduled => terms.quarantine.then_some(ChoreWord::Quarantine),
+        DeletionState::AwaitingApproval
+        | DeletionState::Receiving
         | DeletionState::Running
         | DeletionState::Paused
         | DeletionState::Finished
@@ -146,7 +146,9 @@ fn go(writing: &mut Writing<'_>, row: &DeletionRow, asked: &Asked, to: DeletionS
     }
     if to.is_dead() {
         set_chore(connection, seq, Some(ChoreWord::Cancel))?;
-    } else if row.state == DeletionState::Planned && work_ahead(&row.terms, to).is_some() {
+    } else if matches!(row.state, DeletionState::Planned | DeletionState::AwaitingApproval)
+        && work_ahead(&row.terms, to).is_some()
+    {
         set_chore(connection, seq, work_ahead(&row.terms, to))?;
     } else if to == DeletionState::Running && row.chore == Some(ChoreWord::Quarantine) {
         // Blocks that stand stay: what they are for goes now.

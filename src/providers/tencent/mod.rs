@@ -228,9 +228,9 @@ impl Provider for Tencent {
         route::effects(target)
     }
 
-    /// Playback is blocked by file, whatever of it is to go.
+    /// Playback is blocked of the whole file, so only where the whole of it is to go.
     fn can_block(&self, target: &Target) -> bool {
-        matches!(target.name, Name::Id(_)) && KINDS.contains(&target.kind())
+        matches!((&target.name, &target.what), (Name::Id(_), What::Media))
     }
 
     fn block(&self, ids: &[MediaId], lift: bool) -> Option<Call> {

@@ -95,41 +95,33 @@ async fn playback_is_blocked_at_once_and_a_cancel_opens_it_again() {
 }
 
 #[tokio::test]
-async fn a_rejection_and_an_expiry_open_it_again() {
-    let policy = Policy { approval_valid_for: Duration::from_secs(4), ..approved() };
-    let guarded = Guarded::quick(policy).await;
-    let (first, second) = (ten::video(1), ten::video(2));
-    let mut body = waiting(&[&first]);
-    body.as_object_mut().unwrap().remove("delay");
-    let asked = guarded.post("cms", &body).await;
+async fn nothing_is_blocked_before_it_is_approved() {
+    let guarded = Guarded::quick(approved()).await;
+    let video = ten::video(3);
+    let asked = guarded.post("cms", &waiting(&[&video])).await;
     assert_eq!(asked.json()["state"], "awaiting_approval", "{asked:?}");
     let id = id_of(&asked);
+    let rejected = id_of(&guarded.post("cms", &waiting(&[&ten::video(4)])).await);
+    assert_eq!(guarded.verb("lead", &rejected, "reject", &json!({"reason": "no"})).await.status, 200);
+    guarded.finished(&rejected).await;
+    assert_eq!(guarded.calls(FORBID), 0, "not even playback is touched");
+    let digest = json!({"digest": asked.json()["digest"]});
+    assert_eq!(guarded.verb("lead", &id, "approve", &digest).await.json()["state"], "scheduled");
     guarded.asked(1).await;
-    assert!(guarded.is_blocked(&first));
-    let digest = json!({"digest": asked.json()["digest"], "reason": "not that one"});
-    assert_eq!(guarded.verb("lead", &id, "reject", &digest).await.status, 200);
+    assert!(guarded.is_blocked(&video));
+    assert_eq!(guarded.verb("cms", &id, "cancel", &json!({})).await.status, 200);
     assert_eq!(marks(&guarded.finished(&id).await), ["lifted"]);
-    assert!(!guarded.is_blocked(&first));
-    let asked = id_of(&guarded.post("cms", &waiting(&[&second])).await);
-    guarded.asked(3).await;
-    assert!(guarded.is_blocked(&second));
-    let ended = guarded.finished(&asked).await;
-    assert_eq!((&ended["state"], marks(&ended)), (&json!("expired"), vec!["lifted"]), "{ended}");
-    assert!(!guarded.is_blocked(&second));
     assert_eq!(guarded.deletes(), 0);
 }
 
 #[tokio::test]
-async fn an_approval_leaves_the_block_and_the_delete_goes_its_way() {
-    let guarded = Guarded::quick(approved()).await;
+async fn what_is_deleted_is_not_opened_before() {
+    let guarded = Guarded::quick(Policy::default()).await;
     let video = ten::video(3);
     let mut body = waiting(&[&video]);
-    body["delay"] = json!("100ms");
-    let asked = guarded.post("cms", &body).await;
-    let id = id_of(&asked);
+    body["delay"] = json!("700ms");
+    let id = id_of(&guarded.post("cms", &body).await);
     guarded.asked(1).await;
-    let digest = json!({"digest": asked.json()["digest"]});
-    assert_eq!(guarded.verb("lead", &id, "approve", &digest).await.status, 200);
     let ended = guarded.finished(&id).await;
     assert_eq!((&ended["counts"]["deleted"], marks(&ended)), (&json!(1), vec!["blocked"]), "{ended}");
     assert_eq!(guarded.calls(FORBID), 1, "nothing is opened of what is deleted");
@@ -186,13 +178,31 @@ async fn a_block_whose_answer_was_lost_is_lifted_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_lift_that_fails_is_shown_and_counted() {
+async fn a_lift_that_meets_a_broken_vendor_is_tried_until_it_works() {
     let guarded = Guarded::quick(Policy::default()).await;
     let video = ten::video(1);
     let id = id_of(&guarded.post("cms", &waiting(&[&video])).await);
     guarded.asked(1).await;
     guarded.spoil(vec![FaultRule::always(Fault::Garbage { after_effect: false })]);
-    assert_eq!(guarded.verb("cms", &id, "cancel", &json!({})).await.status, 200);
+    assert_eq!(guarded.verb("cms", &id, "cancel", &json!({})).await.status, 202);
+    // More than one step asks for: the vendor stays broken over all its tries.
+    guarded.asked(7).await;
+    assert!(guarded.is_blocked(&video));
+    guarded.spoil(Vec::new());
+    assert_eq!(marks(&guarded.finished(&id).await), ["lifted"]);
+    assert!(!guarded.is_blocked(&video));
+}
+
+#[tokio::test]
+async fn a_lift_that_is_refused_is_shown_and_counted() {
+    let guarded = Guarded::quick(Policy::default()).await;
+    let video = ten::video(1);
+    let id = id_of(&guarded.post("cms", &waiting(&[&video])).await);
+    guarded.asked(1).await;
+    guarded.spoil(vec![FaultRule::always(Fault::Error {
+        code: "InvalidParameterValue.StorageClass".to_owned(),
+    })]);
+    assert!([200, 202].contains(&guarded.verb("cms", &id, "cancel", &json!({})).await.status));
     let ended = guarded.finished(&id).await;
     assert_eq!((&ended["state"], marks(&ended)), (&json!("canceled"), vec!["not_lifted"]), "{ended}");
     assert!(guarded.is_blocked(&video));

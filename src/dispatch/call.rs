@@ -58,15 +58,15 @@ pub(super) async fn deliver(shared: Arc<Shared>, lane: Arc<Lane>, outlet: Outlet
         client.depart().await;
     }
     // After the last wait: what is decided here is what goes out.
-    let HeldBack { loads, changes: held_back, held } = hold_back(&shared, &lane, loads);
+    let HeldBack { loads, changes: held_back, refused } = hold_back(&shared, &lane, loads);
     let phase = items.first().map_or(Phase::Delete, |item| item.step.phase);
     if !held_back.is_empty() || !changes.is_empty() {
         // By themselves: the call that follows does not carry them.
         changes.extend(held_back);
         let none = no_answer(&lane, phase, AttemptClass::NotSent, shared.clock.now(), Duration::ZERO);
         record::finish(&shared, none, std::mem::take(&mut changes)).await;
-        if !held.is_empty()
-            && let Err(error) = shared.journal.audit(held).await
+        if !refused.is_empty()
+            && let Err(error) = shared.journal.audit(refused).await
         {
             shared.journal_failed(&error);
         }
@@ -217,7 +217,7 @@ fn prepare(lane: &Lane, items: Vec<Claimed>) -> (Vec<Load>, Vec<Change>) {
 fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> HeldBack {
     let (now, provider, holds) = (shared.clock.now(), lane.account.provider.as_ref(), shared.holds());
     let (is_stopped, is_unsure) = (lane.account.stop.blocked().is_some(), !shared.knows_guards());
-    let (mut fresh, mut held_back, mut held) = (Vec::with_capacity(loads.len()), Vec::new(), Vec::new());
+    let (mut fresh, mut held_back, mut refused) = (Vec::with_capacity(loads.len()), Vec::new(), Vec::new());
     for mut load in loads {
         // A read that settles what was sent before does no harm.
         let settles = load.claimed.step.phase == Phase::Settle;
@@ -228,7 +228,7 @@ fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> HeldBack {
         } else if let Some(hold) = hold {
             tracing::warn!(lane = %lane.id, deletion.id = %load.claimed.deletion, item = load.claimed.key.index,
                 hold = %hold.id, "an item is under a hold; it is not sent");
-            held.push(refused_by(hold, &load.claimed));
+            refused.push(refused_by(hold, &load.claimed));
             let (progress, next) = end_open(&load, &guard::refused(hold));
             (Some(progress), next)
         } else if is_stopped || is_unsure {
@@ -243,14 +243,14 @@ fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> HeldBack {
         let Claimed { key, generation, .. } = load.claimed;
         held_back.push(Change { key, generation, progress, next });
     }
-    HeldBack { loads: fresh, changes: held_back, held }
+    HeldBack { loads: fresh, changes: held_back, refused }
 }
 
 /// What is not sent after all, and what the audit is told of it.
 struct HeldBack {
     loads: Vec<Load>,
     changes: Vec<Change>,
-    held: Vec<Entry>,
+    refused: Vec<Entry>,
 }
 
 /// The record of an item that a hold kept from being sent.

@@ -64,7 +64,7 @@ async fn playback_is_blocked_at_once_and_a_cancel_opens_it_again() {
     let ids: Vec<String> = (0..25).map(ten::video).collect();
     let mut body = waiting(&ids.iter().map(String::as_str).collect::<Vec<_>>());
     let targets = body["targets"].as_array_mut().unwrap();
-    targets.push(json!({"kind": "source", "id": ids[0], "force": true}));
+    targets.push(json!({"kind": "media", "id": ids[0], "ref": "again"}));
     targets.push(json!({"kind": "media", "id": ten::FORBIDDEN}));
     targets.push(json!({"kind": "media", "id": ten::MISSING}));
     let scheduled = guarded.post("cms", &body).await;
@@ -184,7 +184,7 @@ async fn a_lift_that_meets_a_broken_vendor_is_tried_until_it_works() {
     let id = id_of(&guarded.post("cms", &waiting(&[&video])).await);
     guarded.asked(1).await;
     guarded.spoil(vec![FaultRule::always(Fault::Garbage { after_effect: false })]);
-    assert_eq!(guarded.verb("cms", &id, "cancel", &json!({})).await.status, 202);
+    assert_eq!(guarded.verb("cms", &id, "cancel", &json!({})).await.status, 200);
     // More than one step asks for: the vendor stays broken over all its tries.
     guarded.asked(7).await;
     assert!(guarded.is_blocked(&video));
@@ -200,7 +200,9 @@ async fn a_lift_that_is_refused_is_shown_and_counted() {
     let id = id_of(&guarded.post("cms", &waiting(&[&video])).await);
     guarded.asked(1).await;
     guarded.spoil(vec![FaultRule::always(Fault::Error {
+        status: None,
         code: "InvalidParameterValue.StorageClass".to_owned(),
+        message: None,
     })]);
     assert!([200, 202].contains(&guarded.verb("cms", &id, "cancel", &json!({})).await.status));
     let ended = guarded.finished(&id).await;

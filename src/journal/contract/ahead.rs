@@ -72,23 +72,16 @@ pub(in crate::journal) async fn a_plan_is_looked_up_before_it_can_start(bench: &
 }
 
 pub(in crate::journal) async fn playback_is_blocked_while_it_waits_and_lifted_if_it_dies(bench: &Bench) {
-    for (terms, verb) in [
-        (approval(), Verb::Reject),
-        (approval(), Verb::Cancel),
-        (delayed(), Verb::Cancel),
-        (approval(), Verb::Lapse),
-    ] {
-        let (id, appended) = ahead(bench, blocks(&terms), items()).await;
+    for is_paused in [false, true] {
+        let (id, appended) = ahead(bench, blocks(&delayed()), items()).await;
         let seq = appended.seq;
         assert_eq!(chores(bench).await, [ChoreKind::Quarantine { from: 0 }]);
         let both = vec![(0, playback(Quarantine::Blocked)), (1, playback(Quarantine::BlockedBefore))];
         assert!(note(bench, seq, ChoreWord::Quarantine, both, Some(2)).await);
-        if verb == Verb::Lapse {
-            bench.clock.advance(HOUR);
-            done(lapse(bench, &id).await);
-        } else {
-            done(by(bench, &id, verb, "boss").await);
+        if is_paused {
+            done(pause(bench, &id).await);
         }
+        done(by(bench, &id, Verb::Cancel, "boss").await);
         assert!(!note(bench, seq, ChoreWord::Quarantine, vec![], Some(3)).await, "a cancel takes its place");
         let steps = cancel_steps(bench, seq, 9).await;
         assert_eq!(finished(&steps), Vec::<DeletionSeq>::new(), "not while a block stands");
@@ -103,6 +96,12 @@ pub(in crate::journal) async fn playback_is_blocked_while_it_waits_and_lifted_if
         let before = Some(playback(Quarantine::BlockedBefore));
         assert_eq!(notes(bench, seq).await, [Some(playback(Quarantine::Lifted)), before.clone(), before]);
     }
+    // Before it is approved not even playback is touched.
+    let (unseen, _) = ahead(bench, blocks(&approval()), items()).await;
+    assert_eq!(chores(bench).await, []);
+    done(by(bench, &unseen, Verb::Reject, "boss").await);
+    cancel_steps(bench, row(bench, &unseen).await.seq, 9).await;
+    assert_eq!(chores(bench).await, []);
     // Nothing is lifted where nothing of ours stands.
     let (id, appended) = ahead(bench, blocks(&delayed()), items()).await;
     assert!(
@@ -119,13 +118,13 @@ pub(in crate::journal) async fn playback_is_blocked_once_on_the_way(bench: &Benc
     let (id, appended) = ahead(bench, all, items()).await;
     assert_eq!(chores(bench).await, [], "a plan blocks nothing");
     done(by(bench, &id, Verb::Start, "ops").await);
+    assert_eq!(chores(bench).await, [], "nor does what nobody has approved");
+    done(by(bench, &id, Verb::Approve, "boss").await);
     assert_eq!(chores(bench).await, [ChoreKind::Quarantine { from: 0 }]);
     assert!(
         note(bench, appended.seq, ChoreWord::Quarantine, vec![(0, playback(Quarantine::Blocked))], Some(1))
             .await
     );
-    done(by(bench, &id, Verb::Approve, "boss").await);
-    assert_eq!(chores(bench).await, [ChoreKind::Quarantine { from: 1 }], "it goes on");
     done(pause(bench, &id).await);
     assert_eq!(chores(bench).await, [ChoreKind::Quarantine { from: 1 }]);
     done(resume(bench, &id).await);
@@ -163,7 +162,7 @@ pub(in crate::journal) async fn work_ahead_goes_on_after_a_restart(bench: &Bench
 }
 
 pub(in crate::journal) async fn notes_add_to_each_other_and_go_with_their_deletion(bench: &Bench) {
-    let terms = Terms { plan: Some(HOUR), check: true, ..blocks(&approval()) };
+    let terms = Terms { plan: Some(HOUR), check: true, ..blocks(&delayed()) };
     let (id, appended) = ahead(bench, terms, items()).await;
     note(bench, appended.seq, ChoreWord::Check, vec![(0, found(Found::Missing))], None).await;
     done(by(bench, &id, Verb::Start, "ops").await);
@@ -171,7 +170,7 @@ pub(in crate::journal) async fn notes_add_to_each_other_and_go_with_their_deleti
     note(bench, appended.seq, ChoreWord::Quarantine, blocked, None).await;
     let both = Note { found: Some(Found::Missing), quarantine: Some(Quarantine::NotBlocked) };
     assert_eq!(notes(bench, appended.seq).await, [Some(both), None, None]);
-    done(by(bench, &id, Verb::Reject, "boss").await);
+    done(by(bench, &id, Verb::Cancel, "boss").await);
     cancel_steps(bench, appended.seq, 9).await;
     bench.clock.advance(DAYS);
     while bench.journal.clean(bench.now(), 2).await.unwrap() {}

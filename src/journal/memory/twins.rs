@@ -707,7 +707,6 @@ fn compare_runs(shared: bool) {
         "sent too early",
         "note of Check: true",
         "note of Quarantine: true",
-        "note of Lift: true",
         "note of Lift: false",
     ] {
         assert!(seen.contains_key(what), "never {what}: {seen:#?}");

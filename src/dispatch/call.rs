@@ -223,13 +223,13 @@ fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> HeldBack {
         let settles = load.claimed.step.phase == Phase::Settle;
         let hold = if settles { None } else { holds.on(&load.claimed.target, load.progress.asset.as_ref()) };
         let (progress, next) = if load.claimed.is_dead && !settles {
-            let (progress, next) = end_open(&load, &dropped());
+            let (progress, next) = end_open(&load, &dropped(), shared.policy.cool_down);
             (Some(progress), next)
         } else if let Some(hold) = hold {
             tracing::warn!(lane = %lane.id, deletion.id = %load.claimed.deletion, item = load.claimed.key.index,
                 hold = %hold.id, "an item is under a hold; it is not sent");
             refused.push(refused_by(hold, &load.claimed));
-            let (progress, next) = end_open(&load, &guard::refused(hold));
+            let (progress, next) = end_open(&load, &guard::refused(hold), shared.policy.cool_down);
             (Some(progress), next)
         } else if is_stopped || is_unsure {
             let due_at = if is_unsure { retry::later(now, UNSURE_PAUSE) } else { now };
@@ -273,18 +273,23 @@ fn dropped() -> Ending {
 
 /// Ends what is open of an item that must not be sent, or not again. What is known to be gone stays
 /// so, and where an earlier delete may have worked nobody claims that it did not.
-fn end_open(load: &Load, unsent: &Ending) -> (Progress, Next) {
+fn end_open(load: &Load, unsent: &Ending, cool_down: Duration) -> (Progress, Next) {
     let mut progress = load.progress.clone();
     for part in progress.parts.iter_mut().filter(|part| part.is_open()) {
-        let shown = part
-            .doubt
-            .as_ref()
-            .is_some_and(|doubt| doubt.asked.is_some_and(|asked| asked.stands && asked.at >= doubt.since));
-        let in_doubt = part.doubt.is_some() && part.may_be_gone() && !shown;
-        part.ending = Some(if in_doubt { in_doubt_for_good() } else { unsent.clone() });
+        // `canceled` and `held` say that nothing was sent.
+        part.ending = Some(match &part.doubt {
+            None => unsent.clone(),
+            Some(_) if retry::shown_standing(part, cool_down) => sent_in_vain(),
+            Some(_) => in_doubt_for_good(),
+        });
     }
     let ending = progress.ending().unwrap_or_else(|| unsent.clone());
     (progress, Next::Ended(ending))
+}
+
+fn sent_in_vain() -> Ending {
+    let message = "a delete was sent and did nothing; it must not be repeated";
+    Ending::not_ok(Outcome::Failed, ItemError::new(Reason::Unavailable, message))
 }
 
 fn in_doubt_for_good() -> Ending {

@@ -587,7 +587,7 @@ fn at_rest(doubt: &Doubt, cool_down: Duration) -> Timestamp {
 }
 
 /// Whether a read showed the part standing when the vendor was surely done.
-fn shown_standing(part: &Part, cool_down: Duration) -> bool {
+pub(super) fn shown_standing(part: &Part, cool_down: Duration) -> bool {
     let shown = |doubt: &Doubt| doubt.asked.is_some_and(|a| a.stands && a.at >= at_rest(doubt, cool_down));
     part.doubt.as_ref().is_none_or(shown)
 }

@@ -223,7 +223,7 @@ fn hold_back(shared: &Shared, lane: &Lane, loads: Vec<Load>) -> HeldBack {
         let settles = load.claimed.step.phase == Phase::Settle;
         let hold = if settles { None } else { holds.on(&load.claimed.target, load.progress.asset.as_ref()) };
         let (progress, next) = if load.claimed.is_dead && !settles {
-            let (progress, next) = end_open(&load, &dropped(), shared.policy.cool_down);
+            let (progress, next) = end_open(&load, &Ending::canceled(), shared.policy.cool_down);
             (Some(progress), next)
         } else if let Some(hold) = hold {
             tracing::warn!(lane = %lane.id, deletion.id = %load.claimed.deletion, item = load.claimed.key.index,
@@ -264,11 +264,6 @@ fn refused_by(hold: &Hold, claimed: &Claimed) -> Entry {
         reason: Some(format!("held: {}", hold.id)),
         vendor_request_id: None,
     }
-}
-
-/// How an item ends whose deletion was canceled.
-fn dropped() -> Ending {
-    Ending { outcome: Outcome::Canceled, inferred: false, error: None }
 }
 
 /// Ends what is open of an item that must not be sent, or not again. What is known to be gone stays

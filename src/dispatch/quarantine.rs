@@ -485,7 +485,7 @@ mod tests {
 
     #[test]
     fn only_our_own_blocks_of_what_still_stands_are_lifted() {
-        let canceled = Ending { outcome: Outcome::Canceled, inferred: false, error: None };
+        let canceled = Ending::canceled();
         let row = |quarantine, ending| row(Some(quarantine), ending);
         let lifts = |row: &ItemRow| to_lift(row).map(|(index, _)| index);
         assert_eq!(lifts(&row(Quarantine::Blocked, Some(canceled))), Some(7));

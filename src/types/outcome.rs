@@ -226,6 +226,12 @@ impl Ending {
         Self { outcome: Outcome::Absent, inferred: false, error: None }
     }
 
+    /// Never sent.
+    #[must_use]
+    pub fn canceled() -> Self {
+        Self { outcome: Outcome::Canceled, inferred: false, error: None }
+    }
+
     /// Not ok, with its reason.
     #[must_use]
     pub fn not_ok(outcome: Outcome, error: ItemError) -> Self {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::state::{Item, Stand, State, Written, canceled_ending};
+use super::state::{Item, Stand, State, Written};
 use super::{ceiling, floor, later};
 use crate::journal::{CallRecord, Change, Claim, Claimed, Next, Rescue};
 use crate::types::deletion::{ItemKey, LaneId};
+use crate::types::outcome::Ending;
 
 /// Rows of the same name that are looked at for a call to share, newest first.
 const NAMESAKES: usize = 256;
@@ -212,7 +213,7 @@ impl State {
                     let never_sent = !item.was_sent();
                     let is_dead = self.deletions.get(&change.key.deletion).is_some_and(|d| d.state.is_dead());
                     if is_dead && never_sent {
-                        self.end(change.key, &canceled_ending(), written);
+                        self.end(change.key, &Ending::canceled(), written);
                     } else {
                         self.wait(change.key, ceiling(due_at), written);
                     }

@@ -359,7 +359,7 @@ impl State {
             item.served_by = None;
         }
         if canceled {
-            self.end(key, &canceled_ending(), written);
+            self.end(key, &Ending::canceled(), written);
         } else {
             self.wait(key, written.now, written);
         }
@@ -419,9 +419,4 @@ impl State {
         });
         Recorded { touched: touched.collect(), ..written.recorded }
     }
-}
-
-/// How an item ends that is never sent.
-pub(super) fn canceled_ending() -> Ending {
-    Ending { outcome: Outcome::Canceled, inferred: false, error: None }
 }

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::state::{Deletion, Item, Stand, State, Work, Written, canceled_ending};
+use super::state::{Deletion, Item, Stand, State, Work, Written};
 use super::{Verdict, ceiling, invalid};
 use crate::journal::audit::{Action, SERVICE};
 use crate::journal::{
@@ -13,7 +13,7 @@ use crate::journal::{
 };
 use crate::types::deletion::{DeletionId, DeletionSeq, ItemKey};
 use crate::types::lifecycle::{self, Decision, DeletionState, Pause, Turn, Verb};
-use crate::types::outcome::Outcome;
+use crate::types::outcome::{Ending, Outcome};
 
 /// Whether an outcome may be given up for another try.
 fn may_retry(item: &Item) -> bool {
@@ -210,7 +210,7 @@ impl State {
             {
                 item.served_by = None;
             }
-            self.end(key, &canceled_ending(), written);
+            self.end(key, &Ending::canceled(), written);
         }
         let Some(deletion) = self.deletions.get_mut(&seq) else { return false };
         if next < all {

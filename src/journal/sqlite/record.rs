@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::queues::LaneNo;
 use super::words::Words;
-use super::writing::{Writing, canceled};
+use super::writing::Writing;
 use super::{folded, rows};
 use crate::journal::{CallRecord, Change, Error, Next, Recorded};
 use crate::types::deletion::{ItemKey, Progress, Step};
@@ -81,7 +81,7 @@ fn apply(writing: &mut Writing<'_>, call: i64, change: &Change) -> Result<bool, 
     match &change.next {
         Next::Ended(ending) => end(writing, call, change, ending, false),
         Next::Again { .. } if is_dead && !was_sent(writing.connection, change)? => {
-            end(writing, call, change, &canceled(), true)
+            end(writing, call, change, &Ending::canceled(), true)
         }
         Next::Again { step, due_at, counts } => again(writing, call, change, step, *due_at, *counts),
     }

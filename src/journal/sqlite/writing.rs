@@ -106,11 +106,6 @@ pub(super) struct Writing<'a> {
     lanes: HashMap<LaneNo, LaneId>,
 }
 
-/// How an item of a canceled deletion ends.
-pub(super) fn canceled() -> Ending {
-    Ending { outcome: Outcome::Canceled, inferred: false, error: None }
-}
-
 impl<'a> Writing<'a> {
     /// Nothing done yet.
     pub(super) fn new(connection: &'a Connection, now: i64) -> Self {
@@ -167,7 +162,7 @@ impl<'a> Writing<'a> {
                 Ok(LaneNo { account: row.get(0)?, operation: row.get(1)? })
             })
             .optional()?;
-        if !self.finish_row(key, &canceled(), None)? {
+        if !self.finish_row(key, &Ending::canceled(), None)? {
             return Ok(false);
         }
         if let Some(lane) = lane {
@@ -234,7 +229,7 @@ impl<'a> Writing<'a> {
     /// recursion: a chain may be as long as its deletion.
     fn cascade(&mut self, key: ItemKey, served: Option<&Ending>) -> Result<(), Error> {
         let error = served.and_then(|ending| ending.error.as_ref()).map(rows::json).transpose()?;
-        let dropped = canceled();
+        let dropped = Ending::canceled();
         let mut open = VecDeque::from([(key, served)]);
         while let Some((key, served)) = open.pop_front() {
             let ending = served.unwrap_or(&dropped);
@@ -269,7 +264,7 @@ impl<'a> Writing<'a> {
         for attached in self.attached(key)? {
             self.connection.prepare_cached(DETACH)?.execute(params![attached.deletion, attached.index])?;
             if self.parent_of(attached)?.is_dead() {
-                self.finish_row(attached, &canceled(), None)?;
+                self.finish_row(attached, &Ending::canceled(), None)?;
                 ended.push(attached);
             } else {
                 self.let_go(attached)?;

@@ -34,11 +34,12 @@ const MAX_VERB_BYTES: usize = 16 * 1024;
 /// Everything that a verb comes with.
 #[derive(Debug)]
 pub struct Call {
-    who: Who,
-    id: String,
-    query: Option<String>,
-    headers: HeaderMap,
-    body: Body,
+    pub(super) who: Who,
+    /// What the path names: a deletion, or an account.
+    pub(super) id: String,
+    pub(super) query: Option<String>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
 }
 
 impl FromRequest<Api> for Call {

@@ -5,11 +5,11 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 
 use super::Api;
-use super::actions::read_body;
+use super::actions::{Call, read_body};
 use super::auth::Who;
 use super::docs::GuardProblems;
 use super::problem::Problem;
@@ -31,19 +31,8 @@ use crate::types::target::AccountId;
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "The account, stopped", body = AccountBody), GuardProblems)
 )]
-pub async fn stop_account(
-    State(api): State<Api>,
-    who: Who,
-    Path(account): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<AccountBody>, Problem> {
-    Query::parse(query.as_deref())?.end()?;
-    let account = who.on(&api, &account, Scope::Admin)?;
-    let reason = verb::reason(&read_body(&api, &headers, body).await?)?;
-    api.dispatch.stop(new(&api, &who, Some(account.clone()), reason)).await?;
-    shown(&api, &account)
+pub async fn stop_account(State(api): State<Api>, call: Call) -> Result<Json<AccountBody>, Problem> {
+    switch_account(&api, call, true).await
 }
 
 /// Lift an account's stop switch. While all is stopped it stays stopped.
@@ -57,19 +46,35 @@ pub async fn stop_account(
     request_body(content = Option<VerbBody>, content_type = "application/json"),
     responses((status = 200, description = "The account", body = AccountBody), GuardProblems)
 )]
-pub async fn start_account(
-    State(api): State<Api>,
-    who: Who,
-    Path(account): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<AccountBody>, Problem> {
-    Query::parse(query.as_deref())?.end()?;
-    let account = who.on(&api, &account, Scope::Admin)?;
-    let reason = verb::reason(&read_body(&api, &headers, body).await?)?;
-    api.dispatch.restart(Some(account.clone()), &who.0.name, reason).await?;
-    shown(&api, &account)
+pub async fn start_account(State(api): State<Api>, call: Call) -> Result<Json<AccountBody>, Problem> {
+    switch_account(&api, call, false).await
+}
+
+async fn switch_account(api: &Api, call: Call, stops: bool) -> Result<Json<AccountBody>, Problem> {
+    Query::parse(call.query.as_deref())?.end()?;
+    let account = call.who.on(api, &call.id, Scope::Admin)?;
+    let reason = verb::reason(&read_body(api, &call.headers, call.body).await?)?;
+    switch(api, &call.who, Some(account.clone()), reason, stops).await?;
+    let view =
+        api.dispatch.account(&account).ok_or_else(|| Problem::not_found("there is no such account"))?;
+    Ok(Json(AccountBody::from(&view)))
+}
+
+/// Sets a switch, or lifts it.
+async fn switch(
+    api: &Api,
+    who: &Who,
+    account: Option<AccountId>,
+    reason: Option<String>,
+    stops: bool,
+) -> Result<(), Problem> {
+    let by = who.0.name.clone();
+    if stops {
+        api.dispatch.stop(Stop { account, reason, by, at: api.clock.now() }).await?;
+    } else {
+        api.dispatch.restart(account, &by, reason).await?;
+    }
+    Ok(())
 }
 
 /// Stop everything: nothing more is sent for any account until the switch is lifted.
@@ -89,11 +94,7 @@ pub async fn stop_all(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<StopsBody>, Problem> {
-    Query::parse(query.as_deref())?.end()?;
-    of_all(&who)?;
-    let reason = verb::reason(&read_body(&api, &headers, body).await?)?;
-    api.dispatch.stop(new(&api, &who, None, reason)).await?;
-    Ok(Json(switches(&api)))
+    switch_all(&api, &who, query.as_deref(), &headers, body, true).await
 }
 
 /// Lift the stop switch of all. Accounts that have one of their own stay stopped.
@@ -113,29 +114,24 @@ pub async fn start_all(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<StopsBody>, Problem> {
-    Query::parse(query.as_deref())?.end()?;
-    of_all(&who)?;
-    let reason = verb::reason(&read_body(&api, &headers, body).await?)?;
-    api.dispatch.restart(None, &who.0.name, reason).await?;
-    Ok(Json(switches(&api)))
+    switch_all(&api, &who, query.as_deref(), &headers, body, false).await
 }
 
-/// A switch of all is for who may touch all.
-fn of_all(who: &Who) -> Result<(), Problem> {
+async fn switch_all(
+    api: &Api,
+    who: &Who,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: Body,
+    stops: bool,
+) -> Result<Json<StopsBody>, Problem> {
+    Query::parse(query)?.end()?;
     who.has(Scope::Admin)?;
-    let detail = "this key does not see every account: it can stop and start accounts one by one";
-    if who.0.sees_all() { Ok(()) } else { Err(Problem::new("scope", detail)) }
-}
-
-fn new(api: &Api, who: &Who, account: Option<AccountId>, reason: Option<String>) -> Stop {
-    Stop { account, reason, by: who.0.name.clone(), at: api.clock.now() }
-}
-
-fn shown(api: &Api, account: &AccountId) -> Result<Json<AccountBody>, Problem> {
-    let view = api.dispatch.account(account).ok_or_else(|| Problem::not_found("there is no such account"))?;
-    Ok(Json(AccountBody::from(&view)))
-}
-
-fn switches(api: &Api) -> StopsBody {
-    StopsBody { stops: api.dispatch.stops().iter().map(StopBody::from).collect() }
+    if !who.0.sees_all() {
+        let detail = "this key does not see every account: it can stop and start accounts one by one";
+        return Err(Problem::new("scope", detail));
+    }
+    let reason = verb::reason(&read_body(api, headers, body).await?)?;
+    switch(api, who, None, reason, stops).await?;
+    Ok(Json(StopsBody { stops: api.dispatch.stops().iter().map(StopBody::from).collect() }))
 }

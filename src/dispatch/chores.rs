@@ -164,9 +164,7 @@ fn due_in(word: ChoreWord, state: DeletionState) -> Due {
         Scheduled,
     };
     match (word, state) {
-        (ChoreWord::Lift, _)
-        | (ChoreWord::Check, Planned)
-        | (ChoreWord::Quarantine, AwaitingApproval | Scheduled) => Due::Now,
+        (ChoreWord::Lift, _) | (ChoreWord::Check, Planned) | (ChoreWord::Quarantine, Scheduled) => Due::Now,
         (ChoreWord::Quarantine, Paused) => Due::Later,
         (
             ChoreWord::Cancel | ChoreWord::Retry | ChoreWord::Check | ChoreWord::Quarantine,
@@ -249,7 +247,7 @@ mod tests {
             DeletionState::ALL.into_iter().filter(due).collect::<Vec<_>>()
         };
         assert_eq!(now(ChoreWord::Check), [DeletionState::Planned]);
-        assert_eq!(now(ChoreWord::Quarantine), [DeletionState::AwaitingApproval, DeletionState::Scheduled]);
+        assert_eq!(now(ChoreWord::Quarantine), [DeletionState::Scheduled], "not before it is approved");
         assert_eq!(now(ChoreWord::Lift), DeletionState::ALL, "whatever ended it, our blocks go");
         assert_eq!(due_in(ChoreWord::Quarantine, DeletionState::Paused), Due::Later);
         assert_eq!(due_in(ChoreWord::Quarantine, DeletionState::Running), Due::Never);

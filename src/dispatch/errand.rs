@@ -220,9 +220,7 @@ fn record(lane: &Lane, started_at: Timestamp, duration: Duration, report: &CallR
 /// Waits until the lane is open and has a permit.
 async fn outlet(shared: &Shared, lane: &Lane) -> Quota<VendorClient> {
     loop {
-        lane.account.stop.opened().await;
-        lane.account.gate.opened().await;
-        lane.gate.opened().await;
+        lane.opened().await;
         let mut client = lane.client();
         let Ok(_) = client.ready().await;
         client.depart().await;

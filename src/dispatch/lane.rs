@@ -104,6 +104,13 @@ impl Lane {
         self.account.stop.blocked().or_else(|| self.account.gate.blocked()).or_else(|| self.gate.blocked())
     }
 
+    /// Waits until each gate before it was seen open.
+    pub(super) async fn opened(&self) {
+        self.account.stop.opened().await;
+        self.account.gate.opened().await;
+        self.gate.opened().await;
+    }
+
     /// Items that wait, due or not.
     pub fn depth(&self) -> u64 {
         clamped(self.depth.waiting.load(Ordering::Relaxed)).saturating_add(self.reserved())
@@ -277,9 +284,7 @@ async fn first(under_way: &mut VecDeque<JoinHandle<Turn>>) -> Turn {
 /// Waits until the lane is open and a place and a permit are there.
 async fn ready(shared: &Shared, lane: &Lane) -> Outlet {
     loop {
-        lane.account.stop.opened().await;
-        lane.account.gate.opened().await;
-        lane.gate.opened().await;
+        lane.opened().await;
         // The semaphore is never closed, so there is always a place in the end.
         let place = Arc::clone(&lane.calls).acquire_owned().await.ok();
         let mut client = lane.client();

@@ -20,9 +20,8 @@ use super::request::{Query, verb};
 use super::request_schema::{ApprovalBody, DecisionBody, GoAheadBody, VerbBody};
 use super::response::{DeletionBody, ItemBody};
 use crate::dispatch::submit::SubmitError;
-use crate::dispatch::verbs::Ask;
 use crate::guard::caller::Scope;
-use crate::journal::{DeletionRow, Settled, Settlement, Turned};
+use crate::journal::{Asked, DeletionRow, Settled, Settlement, Turned};
 use crate::types::deletion::ItemKey;
 use crate::types::lifecycle::Verb;
 use crate::types::outcome::{Ending, ItemError, Outcome, Reason};
@@ -67,7 +66,8 @@ async fn turn(api: Api, call: Call, verb: Verb) -> Result<Response, Problem> {
         Verb::Pause | Verb::Resume | Verb::Cancel | Verb::Retry | Verb::Lapse => (None, verb::reason(&body)?),
     };
     let (by, daily_cap) = (call.who.0.name.clone(), call.who.0.caps.max_items_per_day);
-    let turned = api.dispatch.turn(&deletion.id, Ask { verb, by, reason, digest, daily_cap }).await?;
+    let turned =
+        api.dispatch.turn(&deletion.id, Asked { reason, digest, daily_cap, ..Asked::of(verb, &by) }).await?;
     match turned {
         None => return Err(Problem::not_found("there is no such deletion")),
         Some(Turned::Wrong(row)) => {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::record::JOURNAL_PAUSE_MOST;
 use super::{Shared, verbs};
-use crate::journal;
+use crate::journal::audit::SERVICE;
+use crate::journal::{self, Asked};
 use crate::types::lifecycle::Verb;
 
 /// Deadlines looked at in one go.
@@ -44,7 +45,7 @@ async fn pass(shared: &Arc<Shared>) -> Result<Duration, journal::Error> {
             if shared.stop.is_cancelled() {
                 return Ok(LONGEST_SLEEP);
             }
-            verbs::turn(shared, id, verbs::Ask::by_service(Verb::Lapse, None)).await?;
+            verbs::turn(shared, id, Asked::of(Verb::Lapse, SERVICE)).await?;
         }
         if found.ids.is_empty() {
             let until = |at| Duration::try_from(at - shared.clock.now()).unwrap_or_default();

@@ -12,47 +12,25 @@ use super::health::Finding;
 use super::{Dispatch, Shared, record};
 use crate::journal::audit::SERVICE;
 use crate::journal::{self, Asked, Settled, Settlement, Touched, Turned};
-use crate::types::deletion::{DeletionId, Digest, ItemKey};
+use crate::types::deletion::{DeletionId, ItemKey};
 use crate::types::lifecycle::{DeletionState, Pause, PauseCode, Turn, Verb, turn as turn_of};
-
-/// A verb, with who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
-    /// The verb.
-    pub verb: Verb,
-    /// The caller's name.
-    pub by: String,
-    /// Why.
-    pub reason: Option<String>,
-    /// What the caller has seen, for verbs that let a deletion go on.
-    pub digest: Option<Digest>,
-    /// The caller's items a day, at most.
-    pub daily_cap: Option<u64>,
-}
-
-impl Ask {
-    /// What no caller asks for.
-    pub(super) fn by_service(verb: Verb, reason: Option<String>) -> Self {
-        Self { verb, by: SERVICE.to_owned(), reason, digest: None, daily_cap: None }
-    }
-}
 
 impl Dispatch {
     /// Does what a verb says; `None` if there is no such deletion. The deletion comes
     /// back as it stands after the first step of the work.
-    pub async fn turn(&self, deletion: &DeletionId, ask: Ask) -> Result<Option<Turned>, journal::Error> {
+    pub async fn turn(&self, deletion: &DeletionId, asked: Asked) -> Result<Option<Turned>, journal::Error> {
         let (shared, id) = (Arc::clone(&self.shared), deletion.clone());
         // A task of its own: a caller who hangs up leaves no verb half done.
         let turning = self.shared.tasks.spawn(async move {
-            let turned = match ask.verb {
-                Verb::Retry => retry(&shared, &id, Asker { by: ask.by, reason: ask.reason }).await,
+            let turned = match asked.verb {
+                Verb::Retry => retry(&shared, &id, Asker { by: asked.by, reason: asked.reason }).await,
                 Verb::Pause
                 | Verb::Resume
                 | Verb::Cancel
                 | Verb::Start
                 | Verb::Approve
                 | Verb::Reject
-                | Verb::Lapse => turn(&shared, &id, ask).await,
+                | Verb::Lapse => turn(&shared, &id, asked).await,
             };
             turned.inspect_err(|error| shared.journal_failed(error))
         });
@@ -82,14 +60,12 @@ fn half_way() -> journal::Error {
 pub(super) async fn turn(
     shared: &Arc<Shared>,
     id: &DeletionId,
-    ask: Ask,
+    mut asked: Asked,
 ) -> Result<Option<Turned>, journal::Error> {
-    let (verb, now) = (ask.verb, shared.clock.now());
-    let why =
-        || Pause { code: PauseCode::Operator, reason: ask.reason.clone(), by: Some(ask.by.clone()), at: now };
-    let pause = (verb == Verb::Pause).then(why);
-    let Ask { by, reason, digest, daily_cap, .. } = ask;
-    let asked = Asked { verb, by, reason, pause, digest, daily_cap };
+    if asked.verb == Verb::Pause {
+        let (reason, by) = (asked.reason.clone(), Some(asked.by.clone()));
+        asked.pause = Some(Pause { code: PauseCode::Operator, reason, by, at: shared.clock.now() });
+    }
     let turned = shared.journal.turn(id, asked).await?;
     shared.journal_works();
     let (row, recorded) = match turned {
@@ -174,7 +150,8 @@ pub(super) fn pause_by_itself(shared: &Arc<Shared>, touched: &Touched, finding: 
     shared.tasks.clone().spawn(async move {
         tracing::warn!(deletion.id = %id, code = finding.code.as_str(), why = finding.why, "a deletion is paused by itself");
         let pause = Pause { code: finding.code, reason: Some(finding.why), by: None, at: shared.clock.now() };
-        let asked = Asked { verb: Verb::Pause, by: SERVICE.to_owned(), reason: pause.reason.clone(), pause: Some(pause), digest: None, daily_cap: None };
+        let reason = pause.reason.clone();
+        let asked = Asked { reason, pause: Some(pause), ..Asked::of(Verb::Pause, SERVICE) };
         match shared.journal.turn(&id, asked).await {
             Ok(turned) => {
                 if let Some(Turned::Done(_, recorded)) = &turned {

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use vodrm::dispatch::verbs::Ask;
-use vodrm::journal::{ItemFilter, ItemRow, Settled, Settlement, Turned};
+use vodrm::journal::{Asked, ItemFilter, ItemRow, Settled, Settlement, Turned};
 use vodrm::providers::Verdict;
 use vodrm::types::asset::{Facts, Standing};
 use vodrm::types::clock::Clock;
@@ -16,12 +15,8 @@ use crate::harness::stage::{MANY, ONE, Set, Stage, busy, refused};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-fn ask(verb: Verb, by: &str) -> Ask {
-    Ask { verb, by: by.to_owned(), reason: None, digest: None, daily_cap: None }
-}
-
 async fn turn(stage: &Stage, id: &DeletionId, verb: Verb) -> Turned {
-    stage.drive(stage.dispatch.turn(id, ask(verb, "operator"))).await.unwrap().unwrap()
+    stage.drive(stage.dispatch.turn(id, Asked::of(verb, "operator"))).await.unwrap().unwrap()
 }
 
 fn done(turned: Turned) -> vodrm::journal::DeletionRow {

@@ -20,11 +20,10 @@ use tokio_util::task::TaskTracker;
 use vodrm::dispatch::bucket::Rate;
 use vodrm::dispatch::submit::{Accepted, Request, SubmitError};
 use vodrm::dispatch::upload::{Begun, NewUpload};
-use vodrm::dispatch::verbs::Ask;
 use vodrm::dispatch::{AccountConfig, Dispatch, Parts};
 use vodrm::guard::caller::{Caller, Caps};
 use vodrm::journal::memory::MemoryJournal;
-use vodrm::journal::{self, Once as OnceKey, Settlement, Turned};
+use vodrm::journal::{self, Asked, Once as OnceKey, Settlement, Turned};
 use vodrm::types::chance::Chance;
 use vodrm::types::clock::Clock;
 use vodrm::types::deletion::Digest;
@@ -363,7 +362,7 @@ impl World {
             if matches!(verb, Verb::Resume | Verb::Retry) {
                 vendor.lock().stopped.remove(&id);
             }
-            if let Ok(Some(Turned::Done(row, _))) = dispatch.turn(&id, ask(verb, OPERATOR)).await
+            if let Ok(Some(Turned::Done(row, _))) = dispatch.turn(&id, Asked::of(verb, OPERATOR)).await
                 && is_stopped(row.state)
             {
                 vendor.lock().stopped.entry(id).or_insert(clock.uptime());
@@ -387,7 +386,7 @@ impl World {
             self.gates.decides(&id, verb, &by, self.clock.now());
         }
         let daily_cap = self.plan.caps.get(&by).copied();
-        let asked = Ask { digest, daily_cap, ..ask(verb, &by) };
+        let asked = Asked { digest, daily_cap, ..Asked::of(verb, &by) };
         let (dispatch, vendor, clock) = (dispatch.clone(), Arc::clone(&self.vendor), Arc::clone(&self.clock));
         tasks.spawn(async move {
             if let Ok(Some(Turned::Done(row, _))) = dispatch.turn(&id, asked).await
@@ -455,7 +454,7 @@ impl World {
             let (dispatch, vendor) = (dispatch.clone(), Arc::clone(&self.vendor));
             tasks.spawn(async move {
                 vendor.lock().stopped.remove(&row.id);
-                dispatch.turn(&row.id, ask(Verb::Resume, OPERATOR)).await.ok();
+                dispatch.turn(&row.id, Asked::of(Verb::Resume, OPERATOR)).await.ok();
             });
         }
     }
@@ -480,10 +479,6 @@ impl World {
             }
         }
     }
-}
-
-fn ask(verb: Verb, by: &str) -> Ask {
-    Ask { verb, by: by.to_owned(), reason: None, digest: None, daily_cap: None }
 }
 
 /// Whether nothing more of a deletion in this state begins.
